@@ -1,0 +1,85 @@
+"""What every test shares: a fixed cast, a broker of its own, and a ledger that can be emptied."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.conf import settings as django_settings
+from django.db.backends.postgresql.operations import DatabaseOperations
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from executions.models import Execution, Script
+from executions.tests.factories import ExecutionFactory, ScriptFactory
+from gef_project.accounts.models import User
+from gef_project.accounts.tests.factories import UserFactory
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_past_the_guards() -> Iterator[None]:
+    """Transactional tests truncate every table afterwards, which the database refuses to everybody else."""
+    flush = DatabaseOperations.execute_sql_flush
+    begin_anew = "INSERT INTO status_log (source) VALUES ('migration')"
+
+    def flush_past_the_guards(self: DatabaseOperations, sql_list: list[str]) -> None:
+        replica, origin = (f"SET session_replication_role = {role}" for role in ("replica", "origin"))
+        flush(self, [replica, *sql_list, origin, begin_anew])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_past_the_guards)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test's message reaches a worker that somebody runs beside the tests."""
+    if django_settings.CELERY_BROKER_URL.startswith("filesystem://"):
+        folder = tmp_path_factory.mktemp("broker")
+        options = current_app.conf.broker_transport_options
+        current_app.conf.broker_transport_options = {
+            **options,
+            "data_folder_in": str(folder),
+            "data_folder_out": str(folder),
+            "control_folder": str(tmp_path_factory.mktemp("control")),
+        }
+    else:
+        current_app.conf.task_default_queue = f"test-{uuid.uuid4()}"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings: Settings, tmp_path: Path) -> None:
+    settings.EXECUTIONS_DIR = tmp_path / "executions"
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return UserFactory(email="owner@example.org")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return UserFactory(email="stranger@example.org")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return UserFactory(email="admin@example.org", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def script(db: None) -> Script:
+    return ScriptFactory(slug="sums")
+
+
+@pytest.fixture
+def execution(owner: User, script: Script) -> Execution:
+    """The owner's, PENDING."""
+    return ExecutionFactory(user=owner, script=script)
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """A client that nobody has logged in to."""
+    return APIClient()

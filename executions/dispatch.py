@@ -1,0 +1,27 @@
+"""Hand work to Celery once the transaction has committed.
+
+Tasks are named, not imported, since they import the models that call this. A broker that is down never
+fails the change that was committed; the monitor hands out again what was not.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+
+
+def run_execution(execution_id: UUID) -> None:
+    """Have a worker run it."""
+    _after_commit("executions.tasks.run_execution", str(execution_id))
+
+
+def send_end_emails(execution_ids: Iterable[UUID]) -> None:
+    """Have the owners told that these have ended."""
+    _after_commit("executions.tasks.send_end_emails", [str(pk) for pk in execution_ids])
+
+
+def _after_commit(task: str, *args: object) -> None:
+    send = partial(current_app.send_task, task, args=args, retry=False)
+    transaction.on_commit(send, robust=True)

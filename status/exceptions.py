@@ -1,0 +1,56 @@
+"""What can go wrong with a change of status, by name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError
+from psycopg import errors
+
+from .states import MOVES, Status, in_order
+
+
+class StatusChangeError(Exception):
+    """A change of status that was not made; nothing of it has been stored."""
+
+
+class UnknownStatus(StatusChangeError, ValueError):
+    """The word is not in the vocabulary."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(f"{value!r} is not a status; known are {', '.join(Status)}.")
+
+
+class IllegalMove(StatusChangeError):
+    """An execution cannot go from ``status_from`` to ``status_to``, only to one of ``allowed``."""
+
+    def __init__(self, status_from: Status, status_to: Status) -> None:
+        self.status_from = status_from
+        self.status_to = status_to
+        self.allowed = in_order(MOVES[status_from])
+        allowed = " or ".join(self.allowed) or "nothing: it has ended"
+        super().__init__(
+            f"An execution cannot go from {status_from} to {status_to}; "
+            f"from {status_from} it can go to {allowed}."
+        )
+
+
+class ExecutionGone(StatusChangeError):
+    """The execution has been deleted."""
+
+
+class LedgerBusy(StatusChangeError):
+    """Another transaction holds the row or the ledger for too long. Trying again may help."""
+
+
+RETRYABLE = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+@contextmanager
+def busy_by_name() -> Iterator[None]:
+    """Turn the database's lock time-outs into :class:`LedgerBusy`."""
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, RETRYABLE):
+            raise LedgerBusy("The status ledger is busy; try again.") from error
+        raise

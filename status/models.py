@@ -1,0 +1,127 @@
+"""The ledger: one row per change of an execution's status, with the counts at that moment."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, models
+from django.db.models.functions import Now
+
+from .states import Status
+from .triggers import APPEND_ONLY, append
+
+if TYPE_CHECKING:
+    from gef_project.accounts.models import User
+
+
+class Move(NamedTuple):
+    """What one execution did."""
+
+    execution_id: UUID
+    status_from: str
+    status_to: str
+
+
+class StatusLogQuerySet(models.QuerySet["StatusLog"]):
+    def newest(self) -> "StatusLog":
+        """The row with the live counts.
+
+        Raises:
+            StatusLog.DoesNotExist: ``manage.py migrate`` has not been run.
+        """
+        return self.latest("id")
+
+    def after(self, log_id: int) -> Self:
+        """The rows that follow that one, in the order in which they were committed."""
+        return self.filter(id__gt=log_id).order_by("id")
+
+    def append_moves(
+        self, moves: Iterable[Move], *, actor: "User | None" = None, source: str = "", reason: str = ""
+    ) -> None:
+        """Write one row per move, in the given order, by one statement."""
+        execution_ids, statuses_from, statuses_to = zip(*moves, strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)"
+                " SELECT moves.*, %s, %s, %s"
+                " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS moves",
+                [
+                    actor.pk if actor else None,
+                    source,
+                    reason,
+                    list(execution_ids),
+                    list(statuses_from),
+                    list(statuses_to),
+                ],
+            )
+
+    def append_snapshot(self, *, actor: "User | None" = None, source: str, reason: str = "") -> "StatusLog":
+        """Count every execution, and write the result as a row that is no move."""
+        return self.create(actor=actor, source=source, reason=reason)
+
+
+class StatusLog(models.Model):
+    """One line of the ledger. The database gives ``id``, ``timestamp`` and every count.
+
+    ``id`` grows by exactly one in the order of commits, and ``timestamp`` never decreases. The counts
+    are those after the row's own move. A row without ``status_from`` is a creation, one without
+    ``status_to`` a deletion, one without both a snapshot. ``execution`` and ``actor`` keep the id of
+    what may have been deleted since.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    timestamp = models.DateTimeField(db_default=Now(), editable=False)
+    execution = models.ForeignKey(
+        "executions.Execution",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="status_logs",
+    )
+    status_from = models.CharField(max_length=10, choices=Status, null=True, blank=True)
+    status_to = models.CharField(max_length=10, choices=Status, null=True, blank=True)
+    executions_pending = models.IntegerField(db_default=0)
+    executions_ready = models.IntegerField(db_default=0)
+    executions_running = models.IntegerField(db_default=0)
+    executions_finished = models.IntegerField(db_default=0)
+    executions_failed = models.IntegerField(db_default=0)
+    executions_cancelled = models.IntegerField(db_default=0)
+    executions_active = models.IntegerField(db_default=0)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    source = models.CharField(max_length=20, blank=True, db_default="")
+    reason = models.TextField(blank=True, db_default="")
+
+    objects = StatusLogQuerySet.as_manager()
+
+    class Meta:
+        db_table = "status_log"
+        ordering = ["-id"]
+        indexes = [
+            # An execution's history, and the check that a move continues it.
+            models.Index(fields=["execution", "id"], name="status_log_execution"),
+            # From a moment to the row that was the newest then.
+            models.Index(fields=["timestamp", "id"], name="status_log_timestamp"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status_from__isnull=True)
+                | models.Q(status_to__isnull=True)
+                | ~models.Q(status_from=models.F("status_to")),
+                name="status_log_moves",
+            ),
+        ]
+        triggers = [append, *APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.status_from or '-'} → {self.status_to or '-'}"

@@ -1,0 +1,124 @@
+"""Prove the ledger's invariants over the whole table, by set-based queries over spans of rows.
+
+See docs/ledger.md for the invariants; their numbers are those of the design.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Max, Min
+
+from .models import StatusLog
+from .states import Status, count_field
+from .triggers import EXECUTIONS
+
+SPAN = 100_000  # rows a query: bounds memory, and the time between two reports of progress
+
+
+class Fault(NamedTuple):
+    """The first place where the ledger is not what it should be."""
+
+    log_id: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"row {self.log_id}: {self.problem}"
+
+
+_COUNTS = [count_field(status) for status in Status]
+_PREVIOUS = ", ".join(
+    f"lag({name}) OVER in_order AS previous_{name}" for name in ["id", "timestamp", *_COUNTS]
+)
+_MISCOUNTED = " OR ".join(
+    f"{count_field(status)} <> previous_{count_field(status)}"
+    f" + (status_to IS NOT DISTINCT FROM '{status}')::int"
+    f" - (status_from IS NOT DISTINCT FROM '{status}')::int"
+    for status in Status
+)
+
+# Each row of the span against the row before it, and against its execution's row before it. The first row
+# of the table has none before it; a snapshot states the counts anew.
+_SPAN_FAULT = f"""
+    WITH steps AS (
+        SELECT *, {_PREVIOUS} FROM status_log
+        WHERE id BETWEEN %(first)s - 1 AND %(last)s
+        WINDOW in_order AS (ORDER BY id)
+    ), faults AS (
+        SELECT steps.id, CASE
+            WHEN steps.id <> previous_id + 1 THEN 'the row before it is missing'
+            WHEN timestamp < previous_timestamp THEN 'it is older than the row before it'
+            WHEN executions_active <> executions_pending + executions_ready + executions_running
+                AND steps.source <> ''
+                THEN 'executions_active is not the sum of pending, ready and running'
+            WHEN (status_from IS NOT NULL OR status_to IS NOT NULL) AND ({_MISCOUNTED})
+                THEN 'its counts are not those of the row before it with its own move applied'
+            WHEN earlier.found AND earlier.status_before IS DISTINCT FROM status_from
+                THEN 'its status_from is not the status_to of the row before it of that execution'
+        END AS problem
+        FROM steps LEFT JOIN LATERAL (
+            SELECT true AS found, status_to AS status_before FROM status_log
+            WHERE execution_id = steps.execution_id AND id < steps.id ORDER BY id DESC LIMIT 1
+        ) AS earlier ON true
+        WHERE previous_id IS NOT NULL
+    )
+    SELECT id, problem FROM faults WHERE problem IS NOT NULL ORDER BY id LIMIT 1
+"""
+
+_DIFFERENCES = ", ".join(
+    f"CASE WHEN {name} <> true_{name} THEN format('{name} is %%s, not %%s', true_{name}, {name}) END"
+    for name in _COUNTS
+)
+_DIFFERS = " OR ".join(f"{name} <> true_{name}" for name in _COUNTS)
+_TRUE_COUNTS = ", ".join(
+    f"count(*) FILTER (WHERE status = '{status}') AS true_{count_field(status)}" for status in Status
+)
+
+# One statement, so one moment: the newest row against the executions themselves.
+_COUNT_FAULT = f"""
+    SELECT newest.id, concat_ws('; ', {_DIFFERENCES})
+    FROM (SELECT * FROM status_log ORDER BY id DESC LIMIT 1) AS newest,
+        (SELECT {_TRUE_COUNTS} FROM {EXECUTIONS}) AS truth
+    WHERE {_DIFFERS}
+"""
+
+# Again one moment: each execution against its newest row.
+_STATUS_FAULT = f"""
+    SELECT newest.id, format('execution %%s is %%s, not %%s', e.id, e.status, newest.status_to)
+    FROM {EXECUTIONS} AS e CROSS JOIN LATERAL (
+        SELECT id, status_to FROM status_log WHERE execution_id = e.id ORDER BY id DESC LIMIT 1
+    ) AS newest
+    WHERE newest.status_to IS DISTINCT FROM e.status ORDER BY newest.id LIMIT 1
+"""
+
+
+def counts_fault() -> Fault | None:
+    """Compare the newest row with the true counts, at one moment (invariant 3)."""
+    return _first(_COUNT_FAULT)
+
+
+def first_fault(progress: Callable[[int], object] = lambda rows: None) -> Fault | None:
+    """Check every row and the executions' present statuses (invariants 1, 2, 3 and 6).
+
+    Args:
+        progress: called with the number of rows that have been checked since the last call.
+
+    Returns:
+        The first row that breaks an invariant; None when all hold.
+    """
+    kept = StatusLog.objects.aggregate(first=Min("id"), last=Max("id"))
+    if kept["first"] is None:
+        return Fault(0, "status_log has no row; run manage.py migrate")
+    for first in range(kept["first"], kept["last"] + 1, SPAN):
+        last = min(first + SPAN - 1, kept["last"])
+        if fault := _first(_SPAN_FAULT, first=first, last=last):
+            return fault
+        progress(last - first + 1)
+    return _first(_STATUS_FAULT) or counts_fault()
+
+
+def _first(query: str, **parameters: int) -> Fault | None:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        row = cursor.fetchone()
+    return Fault(*row) if row else None
