@@ -1,11 +1,5 @@
 """What can go wrong with a change of status, by name."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from django.db import OperationalError
-from psycopg import errors
-
 from .states import MOVES, Status, in_order
 
 
@@ -40,17 +34,3 @@ class ExecutionGone(StatusChangeError):
 
 class LedgerBusy(StatusChangeError):
     """Another transaction holds the row or the ledger for too long. Trying again may help."""
-
-
-RETRYABLE = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
-
-
-@contextmanager
-def busy_by_name() -> Iterator[None]:
-    """Turn the database's lock time-outs into :class:`LedgerBusy`."""
-    try:
-        yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, RETRYABLE):
-            raise LedgerBusy("The status ledger is busy; try again.") from error
-        raise

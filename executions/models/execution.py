@@ -14,7 +14,8 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
-from status.exceptions import ExecutionGone, IllegalMove, UnknownStatus, busy_by_name
+from status.exceptions import ExecutionGone, IllegalMove, UnknownStatus
+from status.locking import retries_deadlocks
 from status.models import Move, StatusLog
 from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order, sources_of
 
@@ -52,7 +53,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
     def active(self) -> Self:
         return self.filter(status__in=in_order(ACTIVE))
 
-    @busy_by_name()
+    @retries_deadlocks
     @transaction.atomic
     def update_status(
         self,
@@ -89,7 +90,11 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             dispatch.send_end_emails(moving)
         return len(moving)
 
-    @busy_by_name()
+    @retries_deadlocks
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list["Execution"]:
+        return super().bulk_create(*args, **kwargs)
+
+    @retries_deadlocks
     @transaction.atomic
     def delete(self) -> tuple[int, dict[str, int]]:
         self.lock()
@@ -154,6 +159,14 @@ class Execution(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
+    @retries_deadlocks
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+
+    @retries_deadlocks
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        return super().delete(*args, **kwargs)
+
     @property
     def has_ended(self) -> bool:
         return self.status in TERMINAL
@@ -163,7 +176,7 @@ class Execution(models.Model):
         """From creation to the end, or to now."""
         return (self.end_date or timezone.now()) - self.start_date
 
-    @busy_by_name()
+    @retries_deadlocks
     @transaction.atomic
     def update_status(
         self,

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from executions import dispatch
 from status.attribution import attributed_to
+from status.locking import retries_deadlocks
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -68,6 +69,7 @@ class Script(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @retries_deadlocks
     def run(
         self, user: "User", params: dict[str, Any] | None = None, *, source: str = "", reason: str = ""
     ) -> "Execution":

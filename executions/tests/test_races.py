@@ -1,0 +1,229 @@
+"""The ledger under several connections at once; every one of these commits for real."""
+
+import random
+import threading
+import time
+import uuid
+from contextlib import suppress
+
+import pytest
+from django.db import connection, transaction
+
+from executions.models import Execution, ExecutionQuerySet, Script
+from gef_project.accounts.models import User
+from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.models import StatusLog
+from status.states import Status
+from status.tests.racing import race
+from status.verification import first_fault
+
+from .factories import ExecutionFactory, ScriptFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
+    """The errors among the outcomes, all of which must be of the expected types."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    for error in errors:
+        if not isinstance(error, expected):
+            raise error
+    return errors
+
+
+def test_of_several_equal_reports_one_moves() -> None:
+    execution = ExecutionFactory(status=Status.RUNNING)
+    before = StatusLog.objects.newest().id
+    outcomes = race(6, lambda number: Execution.objects.get(pk=execution.pk).update_status(Status.FINISHED))
+    assert raised(outcomes) == []
+    assert outcomes.count(None) == 5
+    assert StatusLog.objects.after(before).count() == 1
+
+
+def test_of_several_different_ends_one_wins() -> None:
+    execution = ExecutionFactory(status=Status.RUNNING)
+    ends = [Status.FINISHED, Status.FAILED, Status.CANCELLED]
+    before = StatusLog.objects.newest().id
+    outcomes = race(3, lambda number: Execution.objects.get(pk=execution.pk).update_status(ends[number]))
+    assert len(raised(outcomes, IllegalMove)) == 2
+    assert StatusLog.objects.after(before).count() == 1
+    assert first_fault() is None
+
+
+def test_a_run_is_claimed_by_one_worker() -> None:
+    execution = ExecutionFactory()
+    claim = Execution.objects.filter(pk=execution.pk, status=Status.PENDING)
+    outcomes = race(6, lambda number: claim.all().update_status(Status.READY))
+    assert sorted(outcomes) == [0, 0, 0, 0, 0, 1]
+
+
+def test_writers_on_many_executions_leave_a_true_ledger() -> None:
+    executions = ExecutionFactory.create_batch(20, script=ScriptFactory())
+
+    def work(number: int) -> int:
+        chance, moved = random.Random(number), 0
+        for _ in range(60):
+            execution = chance.choice(executions)
+            with suppress(IllegalMove):
+                fresh = Execution.objects.get(pk=execution.pk)
+                moved += fresh.update_status(chance.choice(list(Status))) is not None
+        return moved
+
+    before = StatusLog.objects.newest().id
+    outcomes = race(8, work)
+    assert raised(outcomes) == []
+    assert StatusLog.objects.newest().id - before == sum(outcomes)
+    assert first_fault() is None
+
+
+class RollItBack(Exception):
+    """Thrown to end a transaction without its changes."""
+
+
+def move_and_roll_back(execution: Execution) -> None:
+    with suppress(RollItBack), transaction.atomic():
+        assert execution.update_status(Status.RUNNING) is not None
+        raise RollItBack
+
+
+def some(chance: random.Random) -> ExecutionQuerySet:
+    return Execution.objects.filter(pk__gte=uuid.UUID(int=chance.getrandbits(128)))
+
+
+def create(chance: random.Random) -> None:
+    script, user = Script.objects.get(), User.objects.get()
+    Execution.objects.bulk_create(Execution(script=script, user=user) for _ in range(3))
+
+
+def delete(chance: random.Random) -> None:
+    some(chance).filter(status__in=[Status.FINISHED, Status.FAILED]).delete()
+
+
+def move_many(chance: random.Random) -> None:
+    some(chance).update_status(chance.choice(list(Status)))
+
+
+def move_one(chance: random.Random) -> None:
+    if execution := some(chance).first():
+        execution.update_status(Status.RUNNING)
+
+
+def roll_back(chance: random.Random) -> None:
+    with transaction.atomic():
+        create(chance)
+        move_many(chance)
+        raise RollItBack
+
+
+def test_creations_deletions_bulk_moves_and_rollbacks_leave_a_true_ledger() -> None:
+    ExecutionFactory()
+
+    def work(number: int) -> None:
+        chance = random.Random(number)
+        for _ in range(20):
+            with suppress(IllegalMove, ExecutionGone, RollItBack, LedgerBusy):
+                chance.choice([create, delete, move_many, move_one, roll_back])(chance)
+
+    assert raised(race(6, work)) == []
+    assert first_fault() is None
+
+
+def test_a_rolled_back_move_leaves_no_hole() -> None:
+    execution = ExecutionFactory()
+    before = StatusLog.objects.newest().id
+    move_and_roll_back(execution)
+    assert StatusLog.objects.newest().id == before
+    execution.update_status(Status.READY)
+    assert StatusLog.objects.newest().id == before + 1
+    assert first_fault() is None
+
+
+def test_a_rolled_back_savepoint_leaves_no_hole() -> None:
+    execution = ExecutionFactory()
+    before = StatusLog.objects.newest().id
+    with transaction.atomic():
+        execution.update_status(Status.READY)
+        move_and_roll_back(execution)
+        execution.update_status(Status.FAILED)
+    rows = StatusLog.objects.after(before)
+    assert [(row.id - before, row.status_from, row.status_to) for row in rows] == [
+        (1, Status.PENDING, Status.READY),
+        (2, Status.READY, Status.FAILED),
+    ]
+    assert first_fault() is None
+
+
+def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_try_again() -> None:
+    pairs = [ExecutionFactory(), ExecutionFactory()]
+    first_move_done = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        one, other = (Execution.objects.get(pk=pairs[(number + step) % 2].pk) for step in (0, 1))
+        with transaction.atomic():
+            # Without the ledger yet, so that both hold a row and want the other's.
+            Execution.objects.filter(pk=one.pk).update(progress=1)
+            first_move_done.wait()
+            other.update_status(Status.RUNNING)
+            one.update_status(Status.RUNNING)
+
+    outcomes = race(2, work)
+    assert len(raised(outcomes, LedgerBusy)) <= 1
+    assert Execution.objects.filter(status=Status.RUNNING).count() == 2
+    assert first_fault() is None
+
+
+def test_waiting_for_the_ledger_is_bounded() -> None:
+    holder, waiter = ExecutionFactory(), ExecutionFactory()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            holder.update_status(Status.RUNNING)
+            held.set()
+            done.wait()
+
+    def wait() -> None:
+        held.wait()
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '100ms'")
+                waiter.update_status(Status.RUNNING)
+        finally:
+            done.set()
+
+    outcomes = race(2, lambda number: (hold, wait)[number]())
+    assert len(raised(outcomes, LedgerBusy)) == 1
+    assert Execution.objects.get(pk=waiter.pk).status == Status.PENDING
+    assert first_fault() is None
+
+
+def test_a_reader_that_remembers_the_last_id_sees_every_row_once_in_order() -> None:
+    executions = ExecutionFactory.create_batch(6)
+    start = StatusLog.objects.newest().id
+    writing = threading.Event()
+    seen: list[int] = []
+
+    def read() -> None:
+        last = start
+        while True:
+            over = writing.is_set()
+            rows = list(StatusLog.objects.after(last).values_list("id", flat=True))
+            seen.extend(rows)
+            last = rows[-1] if rows else last
+            if over:
+                return
+            time.sleep(0.001)
+
+    def write() -> None:
+        outcomes = race(
+            6,
+            lambda number: [
+                Execution.objects.get(pk=executions[number].pk).update_status(status)
+                for status in (Status.READY, Status.RUNNING, Status.READY, Status.RUNNING, Status.FINISHED)
+            ],
+        )
+        writing.set()
+        raised(outcomes)
+
+    raised(race(2, lambda number: (read, write)[number]()))
+    assert seen == list(range(start + 1, start + 31))
