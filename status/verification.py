@@ -38,7 +38,8 @@ _MISCOUNTED = " OR ".join(
 )
 
 # Each row of the span against the row before it, and against its execution's row before it. The first row
-# of the table has none before it; a snapshot states the counts anew.
+# of the table has none before it; a snapshot states the counts anew; a row without a source that is no move
+# is one of the old periodic task.
 _SPAN_FAULT = f"""
     WITH steps AS (
         SELECT *, {_PREVIOUS} FROM status_log
@@ -49,7 +50,7 @@ _SPAN_FAULT = f"""
             WHEN steps.id <> previous_id + 1 THEN 'the row before it is missing'
             WHEN timestamp < previous_timestamp THEN 'it is older than the row before it'
             WHEN executions_active <> executions_pending + executions_ready + executions_running
-                AND steps.source <> ''
+                AND (status_from IS NOT NULL OR status_to IS NOT NULL OR steps.source <> '')
                 THEN 'executions_active is not the sum of pending, ready and running'
             WHEN (status_from IS NOT NULL OR status_to IS NOT NULL) AND ({_MISCOUNTED})
                 THEN 'its counts are not those of the row before it with its own move applied'

@@ -1,0 +1,26 @@
+"""Take the test's database back to an earlier migration, and forwards again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.apps.registry import Apps
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+Target = tuple[str, str]
+
+
+def migrate(*targets: Target) -> Apps:
+    """Migrate to the targets; the models as they are there."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets)
+    return executor.loader.project_state(targets).apps
+
+
+@contextmanager
+def migrated_back(*targets: Target) -> Iterator[Apps]:
+    """The database as it was there; afterwards, whatever happens, it is at the newest migrations again."""
+    try:
+        yield migrate(*targets)
+    finally:
+        migrate(*MigrationExecutor(connection).loader.graph.leaf_nodes())

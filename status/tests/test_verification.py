@@ -1,0 +1,85 @@
+"""The check finds each kind of fault. What breaks the ledger here can be done by a superuser only."""
+
+import pytest
+from django.db import connection
+
+from executions.models import Execution
+from executions.tests.factories import ExecutionFactory
+from status.models import StatusLog
+from status.states import Status
+from status.verification import Fault, counts_fault, first_fault
+
+pytestmark = pytest.mark.django_db
+
+
+def break_it(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET session_replication_role = replica")
+        cursor.execute(statement)
+        cursor.execute("SET session_replication_role = origin")
+
+
+@pytest.fixture(autouse=True)
+def history(db: None) -> None:
+    for status in (Status.RUNNING, Status.FINISHED, Status.CANCELLED):
+        ExecutionFactory(status=status)
+    assert first_fault() is None
+
+
+FAULTS = {
+    "the row before it is missing": "DELETE FROM status_log WHERE id = {id} - 1",
+    "it is older than the row before it": "UPDATE status_log SET timestamp = 'epoch' WHERE id = {id}",
+    "its counts are not": "UPDATE status_log SET executions_failed = 1 WHERE id = {id}",
+    "executions_active is not the sum": "UPDATE status_log SET executions_active = 9 WHERE id = {id}",
+    "its status_from is not": (
+        "UPDATE status_log SET status_from = 'READY', executions_ready = executions_ready - 1,"
+        " executions_pending = executions_pending + 1 WHERE id = {id}"
+    ),
+}
+
+
+@pytest.mark.parametrize("problem", FAULTS)
+def test_the_first_broken_row_is_named(problem: str) -> None:
+    broken = StatusLog.objects.filter(status_from=Status.PENDING).earliest("id")
+    break_it(FAULTS[problem].format(id=broken.id))
+    fault = first_fault()
+    assert fault is not None
+    assert fault.log_id == broken.id
+    assert problem in fault.problem
+
+
+def test_a_change_without_its_row_is_found() -> None:
+    newest = StatusLog.objects.newest()
+    break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
+    assert counts_fault() == Fault(newest.id, "executions_ready is 1, not 0; executions_running is 0, not 1")
+    fault = first_fault()
+    assert fault is not None
+    assert "is READY, not RUNNING" in fault.problem
+
+
+def test_two_changes_that_leave_the_counts_alone_are_found() -> None:
+    break_it(
+        "UPDATE executions_execution SET status = CASE status WHEN 'FINISHED' THEN 'CANCELLED'"
+        " ELSE 'FINISHED' END WHERE status IN ('FINISHED', 'CANCELLED')"
+    )
+    assert counts_fault() is None
+    fault = first_fault()
+    assert fault is not None
+    assert "FINISHED" in fault.problem
+
+
+def test_a_snapshot_repairs_the_counts() -> None:
+    break_it("DELETE FROM executions_execution WHERE status = 'RUNNING'")
+    assert counts_fault() is not None
+    StatusLog.objects.append_snapshot(source="repair", reason="rows lost in a restore")
+    assert counts_fault() is None
+    assert first_fault() is None
+
+
+def test_progress_tells_how_many_rows_were_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("status.verification.SPAN", 2)
+    rows: list[int] = []
+    assert first_fault(rows.append) is None
+    assert sum(rows) == StatusLog.objects.count()
+    assert max(rows) == 2
+    assert Execution.objects.count() == 3
