@@ -112,6 +112,12 @@ class StatusLog(models.Model):
             models.Index(fields=["execution", "id"], name="status_log_execution"),
             # From a moment to the row that was the newest then.
             models.Index(fields=["timestamp", "id"], name="status_log_timestamp"),
+            # Whether a snapshot came between two rows.
+            models.Index(
+                fields=["id"],
+                name="status_log_snapshot",
+                condition=models.Q(status_from__isnull=True, status_to__isnull=True),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

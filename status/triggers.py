@@ -16,6 +16,9 @@ LEDGER_LOCK = 5_764_816_170_911_001
 # The table that is counted; the model belongs to an app that imports this one.
 EXECUTIONS = "executions_execution"
 
+# What tells a snapshot from a move.
+SNAPSHOT = "status_from IS NULL AND status_to IS NULL"
+
 
 class GuardSql(compiler.UpsertTriggerSql):
     """SQL of a trigger that no setting can switch off; pgtrigger's own has ``pgtrigger.ignore``."""
@@ -108,17 +111,21 @@ _WRITTEN_BEFORE = (
 )
 
 # Only the triggers of the executions know of a creation or a deletion. A move has been made by now, and goes
-# on from the execution's row before it. Without one (the execution is older than the rows that are kept) its
-# own row must have been written by this transaction; its deferred guard checks ``status_from`` then.
+# on from the execution's row before it. Without one (the execution is older than the rows that are kept, or a
+# snapshot has since recorded a repair) its own row must have been written by this transaction; its deferred
+# guard checks ``status_from`` then.
 _CHECK_MOVE = f"""
     IF newest.id IS NULL THEN
         {refusal("'status_log has no first row to count from; run manage.py migrate.'")}
     END IF;
-    SELECT status_to INTO previous FROM status_log
+    SELECT id, status_to INTO previous FROM status_log
         WHERE execution_id = NEW.execution_id ORDER BY id DESC LIMIT 1;
     chained := FOUND;
     IF chained AND previous.status_to IS DISTINCT FROM NEW.status_from THEN
-        {_no_such_move}
+        chained := false;
+        IF NOT EXISTS (SELECT FROM status_log WHERE id > previous.id AND {SNAPSHOT}) THEN
+            {_no_such_move}
+        END IF;
     END IF;
     IF NEW.status_from IS NULL OR NEW.status_to IS NULL THEN
         IF pg_trigger_depth() < 2 THEN
@@ -164,13 +171,32 @@ RETURN NEW;
 """,
 )
 
+# The retention task says that it is at work by a setting of its transaction; even so, only rows from the
+# oldest on can go, never the newest.
+PRUNING = "status_log.pruning"
+
 APPEND_ONLY = [
     refuse("no_update", pgtrigger.Update, "status_log is append-only: no row of it is ever changed."),
-    refuse("no_delete", pgtrigger.Delete, "status_log is append-only: no row of it is ever deleted."),
     refuse(
         "no_truncate",
         pgtrigger.Truncate,
-        "status_log is append-only: no row of it is ever deleted.",
+        "status_log is append-only: old rows go by manage.py prune_status_log.",
         level=pgtrigger.Statement,
+    ),
+    Guard(
+        name="prune_oldest_only",
+        when=pgtrigger.After,
+        operation=pgtrigger.Delete,
+        level=pgtrigger.Statement,
+        referencing=pgtrigger.Referencing(old="pruned"),
+        func=f"""
+IF EXISTS (SELECT FROM pruned) AND (
+    coalesce(current_setting('{PRUNING}', true), '') <> 'on'
+    OR NOT coalesce((SELECT max(id) FROM pruned) < (SELECT min(id) FROM status_log), false)
+) THEN
+    {refusal("'status_log is append-only: only its oldest rows go, by manage.py prune_status_log.'")}
+END IF;
+RETURN NULL;
+""",
     ),
 ]

@@ -97,6 +97,10 @@ class Migration(migrations.Migration):
             model_name='statuslog',
             index=models.Index(fields=['timestamp', 'id'], name='status_log_timestamp'),
         ),
+        migrations.AddIndex(
+            model_name='statuslog',
+            index=models.Index(condition=models.Q(('status_from__isnull', True), ('status_to__isnull', True)), fields=['id'], name='status_log_snapshot'),
+        ),
         migrations.AddConstraint(
             model_name='statuslog',
             constraint=models.CheckConstraint(condition=models.Q(('status_from__isnull', True), ('status_to__isnull', True), models.Q(('status_from', models.F('status_to')), _negated=True), _connector='OR'), name='status_log_moves'),

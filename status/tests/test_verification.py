@@ -1,7 +1,7 @@
 """The check finds each kind of fault. What breaks the ledger here can be done by a superuser only."""
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
@@ -73,6 +73,19 @@ def test_a_snapshot_repairs_the_counts() -> None:
     assert counts_fault() is not None
     StatusLog.objects.append_snapshot(source="repair", reason="rows lost in a restore")
     assert counts_fault() is None
+    assert first_fault() is None
+
+
+def test_after_a_repair_the_execution_goes_on_from_its_true_status() -> None:
+    execution = Execution.objects.get(status=Status.RUNNING)
+    break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        execution.update_status(Status.FAILED)
+    StatusLog.objects.append_snapshot(source="repair", reason="changed behind the ledger")
+    assert first_fault() is None
+    log = execution.update_status(Status.RUNNING)
+    assert log is not None
+    assert log.status_from == Status.READY
     assert first_fault() is None
 
 

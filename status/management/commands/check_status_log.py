@@ -1,0 +1,47 @@
+"""``manage.py check_status_log``: is the ledger true, in every row?"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from gef_project.accounts.models import User
+from status.models import StatusLog
+from status.verification import first_fault
+
+
+class Command(BaseCommand):
+    help = (
+        "Check every row of the status log against the row before it, and the newest against the executions. "
+        "Exit status 1, and the first broken row, when something is wrong."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--repair",
+            action="store_true",
+            help="append a snapshot row that states the true counts; history is never rewritten",
+        )
+        parser.add_argument("--actor", metavar="EMAIL", help="who repairs (needed for --repair)")
+        parser.add_argument("--reason", help="why, for the snapshot row (needed for --repair)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["repair"]:
+            self.repair(options["actor"], options["reason"])
+        total = StatusLog.objects.span()
+        with tqdm(total=len(total), unit=" rows", unit_scale=True, leave=False, disable=None) as bar:
+            fault = first_fault(bar.update)
+        if fault:
+            raise CommandError(str(fault), returncode=1)
+        self.stdout.write(f"{len(total)} rows, from {total.start} to {total.stop - 1}: every invariant holds.")
+
+    def repair(self, email: str | None, reason: str | None) -> None:
+        if not email or not reason:
+            raise CommandError("--repair needs --actor and --reason: the snapshot row records them.")
+        try:
+            actor = User.objects.get(email=email)
+        except User.DoesNotExist:
+            raise CommandError(f"No user has the email {email}.") from None
+        row = StatusLog.objects.append_snapshot(actor=actor, source="repair", reason=reason)
+        self.stdout.write(f"Row {row.id} states the true counts.")
