@@ -18,14 +18,15 @@ def prune(older_than: datetime, batch: int = 10_000) -> Iterator[int]:
     Yields:
         The number of rows of each batch that is gone.
     """
-    end = StatusLog.objects.first_id_since(older_than)
-    while rows := _prune_before(end, batch):
-        yield rows
+    ids = StatusLog.objects.ids_between(end=older_than)
+    stop = min(ids.stop, StatusLog.objects.newest().id)
+    for start in range(ids.start, stop, batch):
+        yield _delete(range(start, min(start + batch, stop)))
 
 
 @transaction.atomic
-def _prune_before(end: int, batch: int) -> int:
+def _delete(ids: range) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, 'on', true)", [PRUNING])
-    oldest = StatusLog.objects.filter(id__lt=end).order_by("id").values("id")[:batch]
-    return StatusLog.objects.filter(id__in=list(oldest.values_list("id", flat=True)))._raw_delete("default")
+        cursor.execute("DELETE FROM status_log WHERE id BETWEEN %s AND %s", [ids.start, ids.stop - 1])
+        return cursor.rowcount

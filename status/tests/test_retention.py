@@ -1,0 +1,129 @@
+"""Old rows go from the oldest on, and what stays is a ledger still."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from executions.models import Execution
+from executions.tests.factories import ExecutionFactory
+from gef_project.accounts.models import User
+from status.models import StatusLog
+from status.retention import prune
+from status.states import Status
+from status.verification import first_fault
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def history(db: None) -> list[int]:
+    """The ids of all rows; the first five are a year old."""
+    for status in (Status.RUNNING, Status.FINISHED, Status.CANCELLED):
+        ExecutionFactory(status=status)
+    ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET session_replication_role = replica")
+        cursor.execute(
+            "UPDATE status_log SET timestamp = timestamp - interval '1 year' WHERE id <= %s", [ids[4]]
+        )
+        cursor.execute("SET session_replication_role = origin; SET CONSTRAINTS ALL DEFERRED")
+    return ids
+
+
+def kept() -> list[int]:
+    return list(StatusLog.objects.order_by("id").values_list("id", flat=True))
+
+
+def test_rows_from_before_that_moment_go(history: list[int]) -> None:
+    assert sum(prune(timezone.now() - timedelta(days=30))) == 5
+    assert kept() == history[5:]
+    assert first_fault() is None
+
+
+def test_batches_go_oldest_first(history: list[int]) -> None:
+    batches = prune(timezone.now() - timedelta(days=30), batch=2)
+    assert next(batches) == 2
+    assert kept() == history[2:]
+    assert list(batches) == [2, 1]
+
+
+def test_the_newest_row_always_stays(history: list[int]) -> None:
+    assert sum(prune(timezone.now() + timedelta(days=1))) == len(history) - 1
+    assert kept() == history[-1:]
+    assert list(prune(timezone.now() + timedelta(days=1))) == []
+
+
+def test_executions_whose_rows_are_gone_move_on(history: list[int]) -> None:
+    list(prune(timezone.now() + timedelta(days=1)))
+    assert Execution.objects.get(status=Status.RUNNING).update_status(Status.FAILED) is not None
+    Execution.objects.filter(status=Status.CANCELLED).delete()
+    assert first_fault() is None
+
+
+@pytest.mark.parametrize("rows", ["id = {1}", "id IN ({0}, {2})", "id >= {0}", "id = {8}"])
+def test_even_retention_deletes_nothing_but_the_oldest(history: list[int], rows: str) -> None:
+    padded = [*history, *[history[-1]] * 9]
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT set_config('status_log.pruning', 'on', true)")
+        cursor.execute(f"DELETE FROM status_log WHERE {rows.format(*padded)}")
+    assert kept() == history
+
+
+def test_the_command_prunes(history: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("prune_status_log", older_than=timedelta(days=30))
+    assert capsys.readouterr().out == "5 rows deleted.\n"
+
+
+@pytest.mark.parametrize("age", ["0", "-1", "soon", "nan"])
+def test_the_command_refuses_an_odd_age(age: str, history: list[int]) -> None:
+    with pytest.raises(CommandError, match="older-than"):
+        call_command("prune_status_log", "--older-than", age)
+    assert kept() == history
+
+
+def test_the_check_says_that_all_is_well(history: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("check_status_log")
+    expected = f"{len(history)} rows, from {history[0]} to {history[-1]}: every invariant holds.\n"
+    assert capsys.readouterr().out == expected
+
+
+def drift() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("DELETE FROM executions_execution WHERE status = 'RUNNING'")
+        cursor.execute("SET session_replication_role = origin")
+
+
+def test_the_check_fails_with_the_broken_row(history: list[int]) -> None:
+    drift()
+    with pytest.raises(CommandError, match=f"row {history[-1]}: executions_running is 1, not 0") as failure:
+        call_command("check_status_log")
+    assert failure.value.returncode == 1
+
+
+def test_a_repair_is_recorded_with_who_and_why(history: list[int], admin: User) -> None:
+    drift()
+    call_command("check_status_log", "--repair", "--actor", admin.email, "--reason", "restored a backup")
+    row = StatusLog.objects.newest()
+    assert (row.id, row.source, row.actor, row.reason) == (
+        history[-1] + 1,
+        "repair",
+        admin,
+        "restored a backup",
+    )
+
+
+@pytest.mark.parametrize(
+    "who", [[], ["--actor", "admin@example.org"], ["--actor", "nobody@x.org", "--reason", "y"]]
+)
+def test_a_repair_without_who_and_why_is_refused(history: list[int], admin: User, who: list[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("check_status_log", "--repair", *who)
+    assert kept() == history
