@@ -153,6 +153,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns of one that is missing
 WHITENOISE_USE_FINDERS = True
 # Results of some megabytes arrive in one body.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
