@@ -163,13 +163,17 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gef_project.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gef_project.accounts.permissions.IsUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["gef_project.api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "gef_project.api.pagination.EnvelopePagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "gef_project.api.errors.exception_handler",
+    "EXCEPTION_HANDLER": "gef_project.api.handlers.exception_handler",
     # Always UTC, always six fraction digits: clients sort these as text.
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    # As ASCII: half a surrogate pair is JSON, but not UTF-8.
+    "UNICODE_JSON": False,
+    # ?format= is a parameter of runs like any other.
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SIMPLE_JWT = {
