@@ -159,6 +159,13 @@ WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", not DEBUG)
 
+# What /api-health says of this deployment; for the operators.
+DEPLOYMENT: dict[str, str | None] = {
+    "commit_sha": _read(env.str, "DEPLOYMENT_COMMIT", None),
+    "branch": _read(env.str, "DEPLOYMENT_BRANCH", None),
+    "environment": _read(env.str, "DEPLOYMENT_ENVIRONMENT", "development" if DEBUG else "production"),
+}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gef_project.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gef_project.accounts.permissions.IsUser"],
@@ -185,10 +192,16 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "What every long-running job is doing: exactly, and at once.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Swagger UI's files are our own, and it asks no validator on the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"StatusEnum": "status.states.Status"},
+    "PREPROCESSING_HOOKS": ["gef_project.api.schema.without_trailing_slash"],
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "status.states.Status",
+        "ReportedStatusEnum": "executions.api.serializers.REPORTABLE",
+    },
 }
 
 # --- Celery: a broker in VAR_DIR unless CELERY_BROKER_URL names another ----------------------------------

@@ -1,5 +1,6 @@
 """Which keys of an execution a request asks for, by ``include`` and ``exclude``."""
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from executions.models import ExecutionQuerySet
@@ -10,6 +11,15 @@ EXCLUDABLE = frozenset({"params", "results"})
 FOR_STAFF = frozenset({"user_name", "user_email"})
 INCLUDABLE = frozenset({"duration", "script", "script_name", "user", "logs"}) | FOR_STAFF
 _ALWAYS = frozenset(ExecutionSerializer.Meta.fields) - INCLUDABLE
+
+INCLUDE_PARAMETERS = [
+    OpenApiParameter(
+        "include",
+        description=f"Comma-separated: {', '.join(sorted(INCLUDABLE))}."
+        f" {' and '.join(sorted(FOR_STAFF))} are for staff. Other names are ignored.",
+    ),
+    OpenApiParameter("exclude", description=f"Comma-separated: {', '.join(sorted(EXCLUDABLE))}."),
+]
 
 
 def selected_fields(request: Request) -> frozenset[str]:

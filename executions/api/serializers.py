@@ -4,27 +4,80 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from executions.models import Execution, ExecutionLog, Level, Script
 from gef_project.accounts.serializers import UserSerializer
-from status.states import INITIAL, Status, in_order
+from status.states import INITIAL, Status
 
 # The longest line of a log; the worker library cuts its lines at 9,000 characters.
 LOG_TEXT_LIMIT = 100_000
 
 
 class ScriptSerializer(serializers.ModelSerializer[Script]):
-    """A script as everybody may see it."""
+    """A script as everybody may see it.
+
+    A script is a command on the workers' machines, so nothing is built and nothing is reserved for it:
+    the keys that say so are constant, and are there for clients that insist on them.
+    """
 
     user_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="Who made it.")
-    status = serializers.ReadOnlyField[str](default="SUCCESS")
     public = serializers.BooleanField(source="published", read_only=True)
+    status = serializers.SerializerMethodField()
+    cpu_reservation = serializers.SerializerMethodField()
+    cpu_limit = serializers.SerializerMethodField()
+    memory_reservation = serializers.SerializerMethodField()
+    memory_limit = serializers.SerializerMethodField()
+    uses_gee = serializers.SerializerMethodField()
 
     class Meta:
         model = Script
-        fields = ["id", "name", "slug", "description", "created_at", "updated_at", "user_id", "public"]
-        fields += ["published"]
+        fields = [
+            "id",
+            "name",
+            "slug",
+            "description",
+            "created_at",
+            "updated_at",
+            "user_id",
+            "status",
+            "public",
+            "published",
+            "cpu_reservation",
+            "cpu_limit",
+            "memory_reservation",
+            "memory_limit",
+            "uses_gee",
+        ]
+
+    def get_status(self, script: Script) -> str:
+        return "SUCCESS"
+
+    def get_cpu_reservation(self, script: Script) -> int | None:
+        return None
+
+    get_cpu_limit = get_memory_reservation = get_memory_limit = get_cpu_reservation
+
+    def get_uses_gee(self, script: Script) -> bool:
+        return False
+
+
+class StaffScriptSerializer(ScriptSerializer):
+    """A script as staff see and write it: with what it runs."""
+
+    command = serializers.ListField(
+        child=serializers.CharField(trim_whitespace=False),
+        min_length=1,
+        help_text="The program and its arguments. No shell reads it.",
+    )
+
+    class Meta(ScriptSerializer.Meta):
+        fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
+
+
+class ParamsSerializer(serializers.Serializer):
+    """Any JSON object: what the script is given."""
 
 
 class SecondsField(serializers.FloatField):
@@ -37,7 +90,7 @@ class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
 
     execution_id = serializers.UUIDField(read_only=True)
     text = serializers.CharField(trim_whitespace=False, allow_blank=True, max_length=LOG_TEXT_LIMIT)
-    level = serializers.ChoiceField(choices=Level)
+    level = serializers.ChoiceField(choices=Level.choices)
 
     class Meta:
         model = ExecutionLog
@@ -90,6 +143,11 @@ class ExecutionSerializer(serializers.ModelSerializer[Execution]):
         return {name: field for name, field in fields.items() if name in wanted}
 
 
+# What may be reported: an execution becomes PENDING by its creation only.
+REPORTABLE = [(status.value, status.label) for status in Status if status != INITIAL]
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
 class PercentField(serializers.Field):
     """A number from 0 to 100; what follows its decimal point is cut off."""
 
@@ -104,7 +162,7 @@ class PercentField(serializers.Field):
 class ReportSerializer(serializers.Serializer):
     """What a run reports of itself: one of the three at least."""
 
-    status = serializers.ChoiceField(choices=in_order(frozenset(Status) - {INITIAL}), required=False)
+    status = serializers.ChoiceField(choices=REPORTABLE, required=False)
     progress = PercentField(required=False)
     results = serializers.JSONField(
         required=False, allow_null=True, help_text="Any JSON, kept as it is. null means none: {}."
@@ -117,3 +175,17 @@ class ReportSerializer(serializers.Serializer):
         if not report:
             raise serializers.ValidationError("Give a status, progress or results.")
         return report
+
+
+class CancellationSerializer(serializers.Serializer):
+    execution_id = serializers.UUIDField()
+    previous_status = serializers.ChoiceField(choices=Status.choices)
+    new_status = serializers.ChoiceField(choices=Status.choices)
+    queued = serializers.BooleanField(help_text="Whether there may be a process that is being stopped now.")
+    task_id = serializers.CharField(allow_null=True, help_text="Always null.")
+    errors = serializers.ListField(child=serializers.CharField(), help_text="Always empty.")
+
+
+class CancelledSerializer(serializers.Serializer):
+    execution = ExecutionSerializer()
+    cancellation_details = CancellationSerializer()

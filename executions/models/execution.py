@@ -55,6 +55,10 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
     def active(self) -> Self:
         return self.filter(status__in=in_order(ACTIVE))
 
+    def open_first(self) -> Self:
+        """Those without an end, then the newest end, then the newest start; the order is total."""
+        return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
+
     @busy_by_name()
     @transaction.atomic
     def update_status(

@@ -68,7 +68,7 @@ class RefreshSerializer(serializers.Serializer):
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    role = serializers.ChoiceField(choices=Role, read_only=True)
+    role = serializers.ChoiceField(choices=Role.choices, read_only=True)
 
     class Meta:
         model = User
