@@ -1,6 +1,5 @@
 """A JSON field that gives back what was stored."""
 
-import json
 from typing import Any
 
 from django.db import models
@@ -26,4 +25,4 @@ class VerbatimJSONField(models.JSONField):
         return self.get_db_prep_value(value, connection)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        return json.loads(value) if isinstance(value, str | bytes) else value
+        return value  # psycopg has read it; Django's own would read a string a second time

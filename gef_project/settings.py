@@ -153,22 +153,34 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns of one that is missing
 WHITENOISE_USE_FINDERS = True
 # Results of some megabytes arrive in one body.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", not DEBUG)
 
+# What /api-health says of this deployment; for the operators.
+DEPLOYMENT: dict[str, str | None] = {
+    "commit_sha": _read(env.str, "DEPLOYMENT_COMMIT", None),
+    "branch": _read(env.str, "DEPLOYMENT_BRANCH", None),
+    "environment": _read(env.str, "DEPLOYMENT_ENVIRONMENT", "development" if DEBUG else "production"),
+}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gef_project.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gef_project.accounts.permissions.IsUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["gef_project.api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "gef_project.api.pagination.EnvelopePagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "gef_project.api.errors.exception_handler",
+    "EXCEPTION_HANDLER": "gef_project.api.handlers.exception_handler",
     # Always UTC, always six fraction digits: clients sort these as text.
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    # As ASCII: half a surrogate pair is JSON, but not UTF-8.
+    "UNICODE_JSON": False,
+    # ?format= is a parameter of runs like any other.
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SIMPLE_JWT = {
@@ -180,10 +192,16 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "What every long-running job is doing: exactly, and at once.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Swagger UI's files are our own, and it asks no validator on the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"StatusEnum": "status.states.Status"},
+    "PREPROCESSING_HOOKS": ["gef_project.api.schema.without_trailing_slash"],
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "status.states.Status",
+        "ReportedStatusEnum": "executions.api.serializers.REPORTABLE",
+    },
 }
 
 # --- Celery: a broker in VAR_DIR unless CELERY_BROKER_URL names another ----------------------------------

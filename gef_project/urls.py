@@ -1,4 +1,25 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from gef_project.accounts.urls import auth
+from gef_project.api.views import HealthView, NoSuchPathView
+
+api_v1 = [
+    path("", include("gef_project.accounts.urls")),
+    path("", include("executions.urls")),
+    path("", include("status.urls")),
+]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    *auth,
+    path("api/v1/", include(api_v1)),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^api-health/?$", HealthView.as_view(), name="health"),
+    # In the API's own error shape, and before Django tries a redirect to a slash.
+    re_path(r"^(api|auth)(/|$)", NoSuchPathView.as_view()),
+]
+handler400 = "gef_project.api.handlers.bad_request"
+handler500 = "gef_project.api.handlers.server_error"

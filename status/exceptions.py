@@ -28,6 +28,18 @@ class IllegalMove(StatusChangeError):
         )
 
 
+class ReportTooLate(StatusChangeError):
+    """The execution has ended, and what is reported of it is not what was stored then.
+
+    ``status_to`` is the status that was reported, if any.
+    """
+
+    def __init__(self, status_from: Status, status_to: Status | None) -> None:
+        self.status_from = status_from
+        self.status_to = status_to
+        super().__init__(f"The execution has ended as {status_from}; what it reports now is only logged.")
+
+
 class ExecutionGone(StatusChangeError):
     """The execution has been deleted."""
 

@@ -1,6 +1,7 @@
 """The ledger: one row per change of an execution's status, with the counts at that moment."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
@@ -35,6 +36,28 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
     def after(self, log_id: int) -> Self:
         """The rows that follow that one, in the order in which they were committed."""
         return self.filter(id__gt=log_id).order_by("id")
+
+    def ids_between(self, start: datetime | None = None, end: datetime | None = None) -> range:
+        """The ids of all rows of that time, both ends included, by two index seeks.
+
+        Ids have no gaps and grow with time, so how many rows there are is the range's length, and any
+        page of them is a slice of it.
+        """
+        first_ones = self.order_by("timestamp", "id")
+        last_ones = self.order_by("-timestamp", "-id")
+        if start:
+            first_ones = first_ones.filter(timestamp__gte=start)
+        if end:
+            last_ones = last_ones.filter(timestamp__lte=end)
+        first, last = (ids.values_list("id", flat=True).first() for ids in (first_ones, last_ones))
+        return range(first, last + 1) if first and last else range(0)
+
+    def with_ids(self, ids: range) -> Self:
+        """The rows with these consecutive ids, in their order, up or down."""
+        if not ids:
+            return self.none()
+        low, high = sorted((ids[0], ids[-1]))
+        return self.filter(id__range=(low, high)).order_by("id" if ids.step > 0 else "-id")
 
     def append_moves(
         self, moves: Iterable[Move], *, actor: "User | None" = None, source: str = "", reason: str = ""

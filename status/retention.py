@@ -29,4 +29,4 @@ def _delete(ids: range) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, 'on', true)", [PRUNING])
         cursor.execute("DELETE FROM status_log WHERE id BETWEEN %s AND %s", [ids.start, ids.stop - 1])
-        return cursor.rowcount
+        return int(cursor.rowcount)

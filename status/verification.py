@@ -39,7 +39,7 @@ _MISCOUNTED = " OR ".join(
 
 
 def _repaired_between(earlier: str, later: str) -> str:
-    """A snapshot states the truth anew: an execution that was changed behind the ledger goes on from there."""
+    """A snapshot states the truth anew: what was changed behind the ledger goes on from there."""
     return f"EXISTS (SELECT FROM status_log WHERE id > {earlier} AND id < {later} AND {SNAPSHOT})"
 
 

@@ -1,12 +1,13 @@
 """Executions: runs of scripts. ``update_status`` is the only door through which a status changes."""
 
+import json
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -14,7 +15,7 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
-from status.exceptions import ExecutionGone, IllegalMove, UnknownStatus
+from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, UnknownStatus
 from status.locking import retries_deadlocks
 from status.models import Move, StatusLog
 from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order, sources_of
@@ -23,6 +24,8 @@ from .script import Script
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
+
+    from .log import ExecutionLog
 
 
 def _known(value: str) -> Status:
@@ -52,6 +55,10 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
 
     def active(self) -> Self:
         return self.filter(status__in=in_order(ACTIVE))
+
+    def open_first(self) -> Self:
+        """Those without an end, then the newest end, then the newest start; the order is total."""
+        return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
 
     @retries_deadlocks
     @transaction.atomic
@@ -234,14 +241,66 @@ class Execution(models.Model):
         columns = _report(progress, results)
         return self._store(type(self).objects.active(), columns) if columns else not self.has_ended
 
+    @retries_deadlocks
+    def accept_report(
+        self,
+        status: str | None = None,
+        *,
+        progress: int | None = None,
+        results: Any = None,
+        actor: "User | None" = None,
+        source: str = "",
+    ) -> None:
+        """Store what a run reports of itself, or keep it as a log line when it cannot be stored.
+
+        The report of the end may come twice: when it says what is stored already, nothing happens.
+
+        Raises:
+            IllegalMove, ReportTooLate: nothing but the log line was stored.
+            UnknownStatus, ExecutionGone, LedgerBusy: as :meth:`update_status`; nothing was stored.
+        """
+        try:
+            if status is None:
+                stored = self.report(progress=progress, results=results)
+            elif self.update_status(status, progress=progress, results=results, actor=actor, source=source):
+                stored = True
+            else:
+                stored = not self.has_ended or self._says_so_already(progress, results)
+            if not stored:
+                ended = self._look(type(self).objects.all())
+                raise ReportTooLate(ended, Status(status) if status else None)
+        except (IllegalMove, ReportTooLate) as refusal:
+            report = {"status": status, "progress": progress, "results": results}
+            given = {name: value for name, value in report.items() if value is not None}
+            self.log(f"{refusal} Reported: {json.dumps(given)}", level="WARNING")
+            raise
+
+    def log(self, text: str, level: str) -> "ExecutionLog":
+        """Add a line to the execution's log.
+
+        Raises:
+            ExecutionGone: it has been deleted.
+        """
+        try:
+            return self.logs.create(text=text, level=level)
+        except IntegrityError:
+            raise ExecutionGone(f"Execution {self.pk} has been deleted.") from None
+
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
         """End the execution on request; the worker stops its process as soon as it sees it."""
         return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
 
+    def _says_so_already(self, progress: int | None, results: Any) -> bool:
+        """Whether a report is what is stored; what it does not mention does not matter."""
+        self.refresh_from_db()
+        return all(getattr(self, name) == value for name, value in _report(progress, results).items())
+
     def _lock(self) -> Status:
         """Hold the row for this transaction, and look at what it is now."""
-        row = type(self).objects.select_for_update(no_key=True).filter(pk=self.pk)
-        status = row.values_list("status", flat=True).first()
+        return self._look(type(self).objects.select_for_update(no_key=True))
+
+    def _look(self, rows: models.QuerySet["Execution"]) -> Status:
+        status = rows.filter(pk=self.pk).values_list("status", flat=True).first()
         if status is None:
             raise ExecutionGone(f"Execution {self.pk} has been deleted.")
         self.status = status

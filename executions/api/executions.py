@@ -1,0 +1,144 @@
+from typing import Any, cast
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions.models import Execution, ExecutionQuerySet
+from gef_project.accounts.authentication import Caller, OwnCredential
+from gef_project.accounts.models import User
+from gef_project.accounts.permissions import IsStaffOrOwnCredential, IsUser, IsUserOrOwnCredential
+from gef_project.api.errors import BadRequest
+from gef_project.api.retrying import patiently
+from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from status.exceptions import IllegalMove
+from status.states import Status
+
+from .filters import ExecutionFilter
+from .selection import INCLUDE_PARAMETERS, fetching, selected_fields
+from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer
+
+EXECUTION_ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="The execution's id.")
+_ONE = [EXECUTION_ID, *INCLUDE_PARAMETERS]
+
+
+def visible_to(caller: Caller) -> ExecutionQuerySet:
+    """The executions that this caller may know of."""
+    if isinstance(caller, OwnCredential):
+        return Execution.objects.filter(pk=caller.execution_id)
+    return Execution.objects.visible_to(caller)
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List executions",
+        description="Staff see everybody's, users their own. Those that have not ended come first, then the "
+        "newest end. Parameters that are not listed here are ignored.",
+        parameters=INCLUDE_PARAMETERS,
+        responses={200: ExecutionSerializer(many=True), **errors(400, 401, 403)},
+    ),
+    retrieve=extend_schema(
+        summary="Read an execution",
+        description="For its owner, staff, and the execution's own credential.",
+        parameters=_ONE,
+        responses={200: data_of(ExecutionSerializer), **errors(401, 403, 404)},
+    ),
+    partial_update=extend_schema(
+        summary="Report status, progress and results",
+        description="For staff and the execution's own credential. What is reported together is stored "
+        "together. A status that ends the execution sets progress to 100 unless the report has one. The same "
+        "report of the end may come twice. A report that comes too late, or that is no legal move, answers "
+        "409, and is kept as a line of the execution's log.",
+        parameters=_ONE,
+        request=ReportSerializer,
+        responses={200: data_of(ExecutionSerializer), **errors(*BODY_ERRORS, 404, 409, 503)},
+    ),
+)
+@extend_schema(tags=["Executions"])
+class ExecutionViewSet(viewsets.GenericViewSet[Execution]):
+    queryset = Execution.objects.all()
+    serializer_class = ExecutionSerializer
+    filterset_class = ExecutionFilter
+    permissions: dict[str, type[BasePermission]] = {
+        "retrieve": IsUserOrOwnCredential,
+        "partial_update": IsStaffOrOwnCredential,
+    }
+
+    def get_permissions(self) -> list[Any]:
+        return [self.permissions.get(self.action, IsUser)()]
+
+    def get_queryset(self) -> ExecutionQuerySet:
+        return fetching(visible_to(cast(Caller, self.request.user)), selected_fields(self.request))
+
+    def list(self, request: Request) -> Response:
+        return self._answer_list(self.get_queryset())
+
+    @extend_schema(
+        summary="List one's own executions",
+        description="As the list of executions, but staff see their own only, too.",
+        parameters=INCLUDE_PARAMETERS,
+        responses={200: ExecutionSerializer(many=True), **errors(400, 401, 403)},
+    )
+    @action(detail=False, url_path="user")
+    def mine(self, request: Request) -> Response:
+        return self._answer_list(self.get_queryset().filter(user=request.user))
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response({"data": self._serialize(self._find(pk))})
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        execution = self._find(pk)
+        report = ReportSerializer(data=request.data)
+        report.is_valid(raise_exception=True)
+        patiently(execution.accept_report)(**report.validated_data, **self._attribution())
+        return Response({"data": self._serialize(execution)})
+
+    @extend_schema(
+        summary="Cancel an execution",
+        description="For its owner and staff. It is CANCELLED at once; its process, if it has one, is "
+        "stopped after that.",
+        parameters=_ONE,
+        request=None,
+        responses={
+            202: data_of(CancelledSerializer),
+            **errors(400, 401, 403, 404, 503, e400="The execution has ended already (`has_ended`)."),
+        },
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        execution = self._find(pk)
+        try:
+            log = patiently(execution.cancel)(**self._attribution())
+        except IllegalMove:
+            log = None
+        if log is None:
+            raise BadRequest(f"The execution has ended already, as {execution.status}.", "has_ended")
+        details = {
+            "execution_id": execution.pk,
+            "previous_status": log.status_from,
+            "new_status": log.status_to,
+            "queued": log.status_from != Status.PENDING,
+            "task_id": None,
+            "errors": [],
+        }
+        data = {"execution": self._serialize(execution), "cancellation_details": details}
+        return Response({"data": data}, status=202)
+
+    def _find(self, pk: str) -> Execution:
+        return get_object_or_404(self.get_queryset(), pk=pk)
+
+    def _attribution(self) -> dict[str, Any]:
+        caller = self.request.user
+        return {"actor": caller, "source": "api"} if isinstance(caller, User) else {"source": "worker"}
+
+    def _serialize(self, executions: Any, **options: Any) -> Any:
+        context = {"fields": selected_fields(self.request)}
+        return ExecutionSerializer(executions, context=context, **options).data
+
+    def _answer_list(self, executions: ExecutionQuerySet) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(executions).open_first())
+        return self.get_paginated_response(self._serialize(page, many=True))

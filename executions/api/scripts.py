@@ -1,0 +1,119 @@
+from typing import Any, cast
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions.models import Script
+from executions.models.script import ScriptQuerySet
+from gef_project.accounts.models import User
+from gef_project.accounts.permissions import IsStaff, IsUser
+from gef_project.api.errors import BadRequest
+from gef_project.api.retrying import patiently
+from gef_project.api.schema import BODY_ERRORS, data_of, errors
+
+from .selection import INCLUDE_PARAMETERS, selected_fields
+from .serializers import ExecutionSerializer, ParamsSerializer, ScriptSerializer, StaffScriptSerializer
+
+_ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The script's id or slug.")]
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List the scripts",
+        description="Users see published scripts; staff see all, with their command and time limit.",
+        responses={200: StaffScriptSerializer(many=True), **errors(400, 401, 403)},
+    ),
+    create=extend_schema(
+        summary="Add a script",
+        description="For staff. Answers 200 like every success.",
+        request=StaffScriptSerializer,
+        responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS)},
+    ),
+    retrieve=extend_schema(
+        summary="Read a script",
+        description="By its id or its slug. One that is not published is for staff only.",
+        parameters=_ONE,
+        responses={200: data_of(StaffScriptSerializer), **errors(401, 403, 404)},
+    ),
+    update=extend_schema(
+        summary="Replace a script",
+        description="For staff.",
+        parameters=_ONE,
+        request=StaffScriptSerializer,
+        responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS, 404)},
+    ),
+    partial_update=extend_schema(
+        summary="Change a script",
+        description="For staff. What the body does not name stays as it is.",
+        parameters=_ONE,
+        request=StaffScriptSerializer,
+        responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS, 404)},
+    ),
+)
+@extend_schema(tags=["Scripts"])
+class ScriptViewSet(viewsets.GenericViewSet[Script]):
+    queryset = Script.objects.all()
+    serializer_class = StaffScriptSerializer
+    filter_backends = []
+    lookup_value_regex = r"[-\w]+"
+
+    def get_permissions(self) -> list[Any]:
+        writes = self.action in ("create", "update", "partial_update")
+        return [IsStaff() if writes else IsUser()]
+
+    def get_queryset(self) -> ScriptQuerySet:
+        return Script.objects.visible_to(cast(User, self.request.user))
+
+    def list(self, request: Request) -> Response:
+        scripts = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self._serializer()(scripts, many=True).data)
+
+    def create(self, request: Request) -> Response:
+        return self._save(None, user=request.user)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response({"data": self._serializer()(self._find(pk)).data})
+
+    def update(self, request: Request, pk: str) -> Response:
+        return self._save(self._find(pk))
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        return self._save(self._find(pk), partial=True)
+
+    @extend_schema(
+        summary="Run a script",
+        description="Creates an execution of the script, PENDING, and hands it to a worker. The body is the "
+        "object of its parameters; query parameters are added to it, as texts, where it does not name them.",
+        parameters=[*_ONE, *INCLUDE_PARAMETERS],
+        request=ParamsSerializer,
+        responses={200: data_of(ExecutionSerializer), **errors(*BODY_ERRORS, 404, 503)},
+    )
+    @action(detail=True, methods=["post"])
+    def run(self, request: Request, pk: str) -> Response:
+        script = self._find(pk)
+        if not isinstance(request.data, dict):
+            raise BadRequest("The parameters of a run are a JSON object.", "invalid")
+        params = {**request.query_params.dict(), **request.data}
+        execution = patiently(script.run)(cast(User, request.user), params, source="api")
+        serializer = ExecutionSerializer(execution, context={"fields": selected_fields(request)})
+        return Response({"data": serializer.data})
+
+    def _find(self, slug_or_id: str) -> Script:
+        try:
+            return get_object_or_404(self.get_queryset(), pk=UUID(slug_or_id))
+        except ValueError:
+            return get_object_or_404(self.get_queryset(), slug=slug_or_id)
+
+    def _save(self, script: Script | None, *, partial: bool = False, **fields: object) -> Response:
+        serializer = StaffScriptSerializer(script, data=self.request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        serializer.save(**fields)
+        return Response({"data": serializer.data})
+
+    def _serializer(self) -> type[ScriptSerializer]:
+        return StaffScriptSerializer if self.request.user.is_staff else ScriptSerializer

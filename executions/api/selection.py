@@ -1,0 +1,44 @@
+"""Which keys of an execution a request asks for, by ``include`` and ``exclude``."""
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from executions.models import ExecutionQuerySet
+
+from .serializers import ExecutionSerializer
+
+EXCLUDABLE = frozenset({"params", "results"})
+FOR_STAFF = frozenset({"user_name", "user_email"})
+INCLUDABLE = frozenset({"duration", "script", "script_name", "user", "logs"}) | FOR_STAFF
+_ALWAYS = frozenset(ExecutionSerializer.Meta.fields) - INCLUDABLE
+
+INCLUDE_PARAMETERS = [
+    OpenApiParameter(
+        "include",
+        description=f"Comma-separated: {', '.join(sorted(INCLUDABLE))}."
+        f" {' and '.join(sorted(FOR_STAFF))} are for staff. Other names are ignored.",
+    ),
+    OpenApiParameter("exclude", description=f"Comma-separated: {', '.join(sorted(EXCLUDABLE))}."),
+]
+
+
+def selected_fields(request: Request) -> frozenset[str]:
+    """Names that are not known, or not for this caller, are ignored."""
+    includable = INCLUDABLE if request.user.is_staff else INCLUDABLE - FOR_STAFF
+    included = includable & _names(request, "include")
+    excluded = EXCLUDABLE & _names(request, "exclude")
+    return (_ALWAYS | included) - excluded
+
+
+def _names(request: Request, parameter: str) -> set[str]:
+    return {name.strip() for name in request.query_params.get(parameter, "").split(",")}
+
+
+def fetching(executions: ExecutionQuerySet, fields: frozenset[str]) -> ExecutionQuerySet:
+    """Have what these fields need fetched with the executions, and nothing that they do not need."""
+    executions = executions.defer(*(EXCLUDABLE - fields))
+    if fields & {"script", "script_name"}:
+        executions = executions.select_related("script")
+    if fields & {"user", "user_name", "user_email"}:
+        executions = executions.select_related("user")
+    return executions.prefetch_related("logs") if "logs" in fields else executions

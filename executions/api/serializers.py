@@ -1,0 +1,191 @@
+"""What executions, scripts and log lines look like to clients, and what clients may send."""
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from executions.models import Execution, ExecutionLog, Level, Script
+from gef_project.accounts.serializers import UserSerializer
+from status.states import INITIAL, Status
+
+# The longest line of a log; the worker library cuts its lines at 9,000 characters.
+LOG_TEXT_LIMIT = 100_000
+
+
+class ScriptSerializer(serializers.ModelSerializer[Script]):
+    """A script as everybody may see it.
+
+    A script is a command on the workers' machines, so nothing is built and nothing is reserved for it:
+    the keys that say so are constant, and are there for clients that insist on them.
+    """
+
+    user_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="Who made it.")
+    public = serializers.BooleanField(source="published", read_only=True)
+    status = serializers.SerializerMethodField()
+    cpu_reservation = serializers.SerializerMethodField()
+    cpu_limit = serializers.SerializerMethodField()
+    memory_reservation = serializers.SerializerMethodField()
+    memory_limit = serializers.SerializerMethodField()
+    uses_gee = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Script
+        fields = [
+            "id",
+            "name",
+            "slug",
+            "description",
+            "created_at",
+            "updated_at",
+            "user_id",
+            "status",
+            "public",
+            "published",
+            "cpu_reservation",
+            "cpu_limit",
+            "memory_reservation",
+            "memory_limit",
+            "uses_gee",
+        ]
+
+    def get_status(self, script: Script) -> str:
+        return "SUCCESS"
+
+    def get_cpu_reservation(self, script: Script) -> int | None:
+        return None
+
+    get_cpu_limit = get_memory_reservation = get_memory_limit = get_cpu_reservation
+
+    def get_uses_gee(self, script: Script) -> bool:
+        return False
+
+
+class StaffScriptSerializer(ScriptSerializer):
+    """A script as staff see and write it: with what it runs."""
+
+    command = serializers.ListField(
+        child=serializers.CharField(trim_whitespace=False),
+        min_length=1,
+        help_text="The program and its arguments. No shell reads it.",
+    )
+
+    class Meta(ScriptSerializer.Meta):
+        fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
+
+
+class ParamsSerializer(serializers.Serializer):
+    """Any JSON object: what the script is given."""
+
+
+class SecondsField(serializers.FloatField):
+    def to_representation(self, value: timedelta) -> float:
+        return value.total_seconds()
+
+
+class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
+    """A line of an execution's log, kept to the letter."""
+
+    execution_id = serializers.UUIDField(read_only=True)
+    text = serializers.CharField(trim_whitespace=False, allow_blank=True, max_length=LOG_TEXT_LIMIT)
+    level = serializers.ChoiceField(choices=Level.choices)
+
+    class Meta:
+        model = ExecutionLog
+        fields = ["id", "text", "level", "register_date", "execution_id"]
+        read_only_fields = ["register_date"]
+
+
+class ExecutionSerializer(serializers.ModelSerializer[Execution]):
+    """An execution; the context says in ``fields`` which of its keys are asked for (all by default)."""
+
+    script_id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    params = serializers.JSONField(required=False)
+    results = serializers.JSONField(required=False)
+    duration = SecondsField(required=False, help_text="Seconds from the creation to the end, or to now.")
+    script_name = serializers.CharField(source="script.name", required=False)
+    user_name = serializers.CharField(source="user.name", required=False, help_text="For staff only.")
+    user_email = serializers.CharField(source="user.email", required=False, help_text="For staff only.")
+    script = ScriptSerializer(required=False)
+    user = UserSerializer(required=False)
+    logs = LogSerializer(many=True, required=False)
+
+    class Meta:
+        model = Execution
+        fields = [
+            "id",
+            "script_id",
+            "user_id",
+            "status",
+            "progress",
+            "start_date",
+            "end_date",
+            "params",
+            "results",
+            "queued_at",
+            "dispatched_at",
+            "duration",
+            "script_name",
+            "user_name",
+            "user_email",
+            "script",
+            "user",
+            "logs",
+        ]
+        read_only_fields = fields
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        wanted = self.context.get("fields", fields)
+        return {name: field for name, field in fields.items() if name in wanted}
+
+
+# What may be reported: an execution becomes PENDING by its creation only.
+REPORTABLE = [(status.value, status.label) for status in Status if status != INITIAL]
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
+class PercentField(serializers.Field):
+    """A number from 0 to 100; what follows its decimal point is cut off."""
+
+    default_error_messages = {"percent": "Must be a number from 0 to 100."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= 100:
+            self.fail("percent")
+        return math.floor(data)
+
+
+class ReportSerializer(serializers.Serializer):
+    """What a run reports of itself: one of the three at least."""
+
+    status = serializers.ChoiceField(choices=REPORTABLE, required=False)
+    progress = PercentField(required=False)
+    results = serializers.JSONField(
+        required=False, allow_null=True, help_text="Any JSON, kept as it is. null means none: {}."
+    )
+
+    def validate_results(self, results: Any) -> Any:
+        return {} if results is None else results
+
+    def validate(self, report: dict[str, Any]) -> dict[str, Any]:
+        if not report:
+            raise serializers.ValidationError("Give a status, progress or results.")
+        return report
+
+
+class CancellationSerializer(serializers.Serializer):
+    execution_id = serializers.UUIDField()
+    previous_status = serializers.ChoiceField(choices=Status.choices)
+    new_status = serializers.ChoiceField(choices=Status.choices)
+    queued = serializers.BooleanField(help_text="Whether there may be a process that is being stopped now.")
+    task_id = serializers.CharField(allow_null=True, help_text="Always null.")
+    errors = serializers.ListField(child=serializers.CharField(), help_text="Always empty.")
+
+
+class CancelledSerializer(serializers.Serializer):
+    execution = ExecutionSerializer()
+    cancellation_details = CancellationSerializer()

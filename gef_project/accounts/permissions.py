@@ -1,0 +1,40 @@
+"""Who may call what. Which rows a caller sees is decided by the querysets (``visible_to``)."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from .authentication import OwnCredential
+from .models import User
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module, by the settings
+
+
+class IsUser(BasePermission):
+    """A person, as opposed to nobody or an execution's own credential."""
+
+    message = "Only a user may do this, not an execution's own credential."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.user, User)
+
+
+class IsStaff(BasePermission):
+    message = "Only staff may do this."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.user, User) and request.user.is_staff
+
+
+class IsUserOrOwnCredential(BasePermission):
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.user, User | OwnCredential)
+
+
+class IsStaffOrOwnCredential(BasePermission):
+    message = "Only staff and the execution's own credential may do this."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.user, OwnCredential) or IsStaff().has_permission(request, view)

@@ -1,0 +1,52 @@
+"""What can go wrong with a request, by name; ``handlers.py`` makes the answer of it."""
+
+from http import HTTPStatus
+
+from rest_framework import exceptions
+
+
+class ApiError(exceptions.APIException):
+    """An error with members of its own beside the common ones."""
+
+    def __init__(self, detail: object = None, code: str | None = None, **members: object) -> None:
+        super().__init__(str(detail) if detail is not None else None, code)
+        self.members = members
+
+
+class BadRequest(ApiError):
+    status_code = HTTPStatus.BAD_REQUEST
+    default_code = "bad_request"
+    default_detail = "The request cannot be understood."
+
+
+class Unauthorized(ApiError):
+    """No token, or one that is no good; clients tell by ``error`` whether to refresh it."""
+
+    status_code = HTTPStatus.UNAUTHORIZED
+    default_code = "token_invalid"
+    default_detail = "The access token is invalid."
+
+    def __init__(self, detail: object = None, code: str | None = None, **members: object) -> None:
+        super().__init__(detail, code, **{"error": code or self.default_code, **members})
+
+
+class NotFound(ApiError):
+    status_code = HTTPStatus.NOT_FOUND
+    default_code = "not_found"
+    default_detail = "There is no such thing, or it is not yours."
+
+
+class Conflict(ApiError):
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+
+class TooLarge(ApiError):
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class Busy(ApiError):
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "busy"
+    wait = 2  # seconds: becomes Retry-After

@@ -1,0 +1,66 @@
+"""``{"data": [...], "page": 1, "per_page": 20, "total": 57}``."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from .errors import BadRequest
+
+
+def whole_number(request: Request, name: str, default: int, *, most: int | None = None) -> int:
+    """A query parameter from 1 to ``most``: one outside is read as the nearest inside.
+
+    Raises:
+        BadRequest: it is no whole number.
+    """
+    text = request.query_params.get(name, "")
+    try:
+        number = max(int(text), 1) if text else default
+    except ValueError:
+        raise BadRequest(f"{name}: {text!r} is not a whole number.", "invalid") from None
+    return number if most is None else min(number, most)
+
+
+class EnvelopePagination(BasePagination):
+    """Pages when ``page`` or ``per_page`` is given; otherwise the whole list, as ``{"data": [...]}``."""
+
+    per_page = 20
+    most_per_page = 100
+
+    def paginate_queryset(
+        self, queryset: QuerySet, request: Request, view: APIView | None = None
+    ) -> list[Any]:
+        if not {"page", "per_page"} & request.query_params.keys():
+            self.counts: dict[str, int] = {}
+            return list(queryset)
+        page = whole_number(request, "page", 1)
+        per_page = whole_number(request, "per_page", self.per_page, most=self.most_per_page)
+        total = queryset.count()
+        self.counts = {"page": page, "per_page": per_page, "total": total}
+        first = (page - 1) * per_page
+        return list(queryset[first : first + per_page]) if first < total else []
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"data": data, **self.counts})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        number = {"type": "integer", "description": "Only if page or per_page is given."}
+        counts = dict.fromkeys(("page", "per_page", "total"), number)
+        return {"type": "object", "required": ["data"], "properties": {"data": schema, **counts}}
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        return [
+            _parameter("page", "The page, from 1 on. One past the end is empty."),
+            _parameter(
+                "per_page", f"Rows a page: {self.per_page} unless given, at most {self.most_per_page}."
+            ),
+        ]
+
+
+def _parameter(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": 1}
+    return {"name": name, "in": "query", "description": description, "schema": schema}

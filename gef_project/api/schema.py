@@ -1,0 +1,72 @@
+"""What the OpenAPI schema says of every operation alike."""
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    target_class = "gef_project.accounts.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class ErrorSerializer(serializers.Serializer):
+    """Every error has the first three; the others come with the code that needs them."""
+
+    status = serializers.IntegerField(help_text="The HTTP status.")
+    detail = serializers.CharField(help_text="A sentence for a person.")
+    code = serializers.CharField(help_text="A word for a program.")
+    errors = serializers.DictField(
+        required=False, help_text="400 `invalid`: each field or parameter, and what is wrong with it."
+    )
+    error = serializers.CharField(required=False, help_text="401: the code once more.")
+    msg = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
+    message = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
+    status_from = serializers.CharField(required=False, help_text="409: where the execution stands.")
+    status_to = serializers.CharField(
+        required=False, allow_null=True, help_text="409: what was reported; null if it was no status."
+    )
+    allowed = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="409: where it may go from there."
+    )
+
+
+_MEANINGS = {
+    400: "The body or a parameter cannot be used; `errors` says what is wrong with which.",
+    401: "No token, or one that is invalid (`token_invalid`), expired or revoked.",
+    403: "Not for this caller.",
+    404: "There is no such thing, or this caller may not know of it.",
+    409: "The execution cannot go there from where it stands.",
+    413: "The body is too large, if need be after it has been inflated.",
+    415: "The body is not `application/json`.",
+    503: "The ledger is busy: try again after `Retry-After` seconds.",
+}
+
+
+def errors(*statuses: int, **meanings: str) -> dict[int, OpenApiResponse]:
+    """Responses for these statuses; ``e400="..."`` gives one a meaning of its own."""
+    return {
+        status: OpenApiResponse(ErrorSerializer, meanings.get(f"e{status}", _MEANINGS[status]))
+        for status in statuses
+    }
+
+
+BODY_ERRORS = (400, 401, 403, 413, 415)
+
+
+@cache
+def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False) -> Any:
+    """``{"data": ...}``, as almost every answer comes."""
+    name = serializer.__name__.removesuffix("Serializer") + ("List" if many else "")
+    return type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
+
+
+def without_trailing_slash(endpoints: list[tuple[str, ...]], **kwargs: Any) -> list[tuple[str, ...]]:
+    """The paths as clients write them; the slash at the end is optional."""
+    return [(path.rstrip("/"), *rest) for path, *rest in endpoints]

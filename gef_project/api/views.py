@@ -1,0 +1,65 @@
+from typing import NoReturn
+
+from django.conf import settings
+from django.db import Error, connection
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from .errors import NotFound
+
+
+class DeploymentSerializer(serializers.Serializer):
+    commit_sha = serializers.CharField(allow_null=True)
+    branch = serializers.CharField(allow_null=True)
+    environment = serializers.CharField()
+
+
+class HealthSerializer(serializers.Serializer):
+    status = serializers.CharField(help_text="healthy or unhealthy")
+    database = serializers.CharField(help_text="connected or disconnected")
+    deployment = DeploymentSerializer()
+
+
+class HealthView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        tags=["Health"],
+        summary="Ask whether the service works",
+        description="Whether this process answers, and its database answers it. For everybody.",
+        auth=[],
+        responses={200: HealthSerializer, 503: HealthSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        connected = _database_answers()
+        health = {
+            "status": "healthy" if connected else "unhealthy",
+            "database": "connected" if connected else "disconnected",
+            "deployment": settings.DEPLOYMENT,
+        }
+        return Response(health, status=200 if connected else 503)
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        return False
+    return True
+
+
+@extend_schema(exclude=True)
+class NoSuchPathView(APIView):
+    """What is below ``/api`` and ``/auth`` answers in the API's error shape, even if it is nothing."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> NoReturn:
+        raise NotFound(f"There is nothing at {request.path}.")
