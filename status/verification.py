@@ -74,7 +74,7 @@ _SPAN_FAULT = f"""
 """
 
 _DIFFERENCES = ", ".join(
-    f"CASE WHEN {name} <> true_{name} THEN format('{name} is %%s, not %%s', true_{name}, {name}) END"
+    f"CASE WHEN {name} <> true_{name} THEN format('{name} is %%s but should be %%s', {name}, true_{name}) END"
     for name in _COUNTS
 )
 _DIFFERS = " OR ".join(f"{name} <> true_{name}" for name in _COUNTS)
@@ -92,7 +92,7 @@ _COUNT_FAULT = f"""
 
 # Again one moment: each execution against its newest row.
 _STATUS_FAULT = f"""
-    SELECT newest.id, format('execution %%s is %%s, not %%s', e.id, e.status, newest.status_to)
+    SELECT newest.id, format('it leaves execution %%s in %%s, but it is in %%s', e.id, newest.status_to, e.status)
     FROM {EXECUTIONS} AS e CROSS JOIN LATERAL (
         SELECT id, status_to FROM status_log WHERE execution_id = e.id ORDER BY id DESC LIMIT 1
     ) AS newest

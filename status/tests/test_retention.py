@@ -77,7 +77,7 @@ def test_even_retention_deletes_nothing_but_the_oldest(history: list[int], rows:
 
 
 def test_the_command_prunes(history: list[int], capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("prune_status_log", older_than=timedelta(days=30))
+    call_command("prune_status_log", "--older-than", "30")
     assert capsys.readouterr().out == "5 rows deleted.\n"
 
 
@@ -103,7 +103,9 @@ def drift() -> None:
 
 def test_the_check_fails_with_the_broken_row(history: list[int]) -> None:
     drift()
-    with pytest.raises(CommandError, match=f"row {history[-1]}: executions_running is 1, not 0") as failure:
+    with pytest.raises(
+        CommandError, match=f"row {history[-1]}: executions_running is 1 but should be 0"
+    ) as failure:
         call_command("check_status_log")
     assert failure.value.returncode == 1
 

@@ -51,10 +51,12 @@ def test_the_first_broken_row_is_named(problem: str) -> None:
 def test_a_change_without_its_row_is_found() -> None:
     newest = StatusLog.objects.newest()
     break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
-    assert counts_fault() == Fault(newest.id, "executions_ready is 1, not 0; executions_running is 0, not 1")
+    assert counts_fault() == Fault(
+        newest.id, "executions_ready is 0 but should be 1; executions_running is 1 but should be 0"
+    )
     fault = first_fault()
     assert fault is not None
-    assert "is READY, not RUNNING" in fault.problem
+    assert "in RUNNING, but it is in READY" in fault.problem
 
 
 def test_two_changes_that_leave_the_counts_alone_are_found() -> None:
