@@ -72,16 +72,24 @@ def _per_status(expression: str, separator: str) -> str:
     return separator.join(expression.format(status=status, count=count_field(status)) for status in Status)
 
 
-# One writer at a time, until its transaction ends: so what is the newest row now stays so.
-_NUMBER = f"""
+# One writer at a time, until its transaction ends: so what is the newest row now stays so. One query sees all
+# that the rest needs: the newest row, the execution's own row before this one, and the execution as it is.
+_LOOK = f"""
 IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE =
         'status_log is written in READ COMMITTED transactions only: no other sees its newest row.';
 END IF;
 PERFORM pg_advisory_xact_lock({LEDGER_LOCK});
-SELECT * INTO newest FROM status_log ORDER BY id DESC LIMIT 1;
-NEW.id := coalesce(newest.id, 0) + 1;
-NEW.timestamp := greatest(clock_timestamp(), newest.timestamp);
+SELECT newest.*, previous.id AS previous_id, previous.status_to AS previous_status,
+        execution.status AS present_status, execution.xmin AS present_xmin
+    INTO seen
+    FROM (SELECT * FROM status_log ORDER BY id DESC LIMIT 1) AS newest
+    LEFT JOIN LATERAL (
+        SELECT id, status_to FROM status_log WHERE execution_id = NEW.execution_id ORDER BY id DESC LIMIT 1
+    ) AS previous ON true
+    LEFT JOIN {EXECUTIONS} AS execution ON execution.id = NEW.execution_id;
+NEW.id := coalesce(seen.id, 0) + 1;
+NEW.timestamp := greatest(clock_timestamp(), seen.timestamp);
 """
 
 # A snapshot counts what is committed and logged; should this very transaction have changed a status and not
@@ -106,8 +114,8 @@ _no_such_move = refusal(
 # one of its subtransactions (savepoints), which is not older than its own and still in progress; ``age`` is
 # the distance from its own.
 _WRITTEN_BEFORE = (
-    "age(present.xmin) > 0 OR 'in progress' <>"
-    " pg_xact_status((pg_current_xact_id()::text::bigint - age(present.xmin))::text::xid8)"
+    "age(seen.present_xmin) > 0 OR 'in progress' <>"
+    " pg_xact_status((pg_current_xact_id()::text::bigint - age(seen.present_xmin))::text::xid8)"
 )
 
 # Only the triggers of the executions know of a creation or a deletion. A move has been made by now, and goes
@@ -115,15 +123,13 @@ _WRITTEN_BEFORE = (
 # snapshot has since recorded a repair) its own row must have been written by this transaction; its deferred
 # guard checks ``status_from`` then.
 _CHECK_MOVE = f"""
-    IF newest.id IS NULL THEN
+    IF seen.id IS NULL THEN
         {refusal("'status_log has no first row to count from; run manage.py migrate.'")}
     END IF;
-    SELECT id, status_to INTO previous FROM status_log
-        WHERE execution_id = NEW.execution_id ORDER BY id DESC LIMIT 1;
-    chained := FOUND;
-    IF chained AND previous.status_to IS DISTINCT FROM NEW.status_from THEN
+    chained := seen.previous_id IS NOT NULL;
+    IF chained AND seen.previous_status IS DISTINCT FROM NEW.status_from THEN
         chained := false;
-        IF NOT EXISTS (SELECT FROM status_log WHERE id > previous.id AND {SNAPSHOT}) THEN
+        IF NOT EXISTS (SELECT FROM status_log WHERE id > seen.previous_id AND {SNAPSHOT}) THEN
             {_no_such_move}
         END IF;
     END IF;
@@ -131,16 +137,13 @@ _CHECK_MOVE = f"""
         IF pg_trigger_depth() < 2 THEN
             {refusal("'The database itself logs the creation and the deletion of an execution.'")}
         END IF;
-    ELSE
-        SELECT status, xmin INTO present FROM {EXECUTIONS} WHERE id = NEW.execution_id;
-        IF present.status IS DISTINCT FROM NEW.status_to OR (NOT chained AND ({_WRITTEN_BEFORE})) THEN
-            {_no_such_move}
-        END IF;
+    ELSIF seen.present_status IS DISTINCT FROM NEW.status_to OR (NOT chained AND ({_WRITTEN_BEFORE})) THEN
+        {_no_such_move}
     END IF;
 """
 
 _COUNT_ON = _per_status(
-    "    NEW.{count} := newest.{count} + (NEW.status_to IS NOT DISTINCT FROM '{status}')::int"
+    "    NEW.{count} := seen.{count} + (NEW.status_to IS NOT DISTINCT FROM '{status}')::int"
     " - (NEW.status_from IS NOT DISTINCT FROM '{status}')::int;",
     "\n",
 )
@@ -153,13 +156,8 @@ append = Guard(
     name="append",
     when=pgtrigger.Before,
     operation=pgtrigger.Insert,
-    declare=[
-        ("newest", "status_log%ROWTYPE"),
-        ("previous", "RECORD"),
-        ("present", "RECORD"),
-        ("chained", "BOOLEAN"),
-    ],
-    func=f"""{_NUMBER}
+    declare=[("seen", "RECORD"), ("chained", "BOOLEAN")],
+    func=f"""{_LOOK}
 IF NEW.status_from IS NULL AND NEW.status_to IS NULL THEN
 {_COUNT_ALL}
 ELSE
