@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from executions import dispatch
 from status.attribution import attributed_to
+from status.exceptions import busy_by_name
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -68,10 +69,15 @@ class Script(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @busy_by_name()
     def run(
         self, user: "User", params: dict[str, Any] | None = None, *, source: str = "", reason: str = ""
     ) -> "Execution":
-        """Create an execution for ``user``, and hand it to a worker after commit."""
+        """Create an execution for ``user``, and hand it to a worker after commit.
+
+        Raises:
+            LedgerBusy: another transaction was in the way for too long; try again.
+        """
         with attributed_to(user, source, reason):
             execution = self.executions.create(user=user, params=params or {}, queued_at=timezone.now())
             dispatch.run_execution(execution.pk)
