@@ -179,6 +179,7 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
     # As ASCII: half a surrogate pair is JSON, but not UTF-8.
     "UNICODE_JSON": False,
+    "DEFAULT_METADATA_CLASS": None,
     # ?format= is a parameter of runs like any other.
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

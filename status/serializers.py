@@ -105,7 +105,7 @@ class StatusQuerySerializer(serializers.Serializer):
 
 
 class StatusPageSerializer(serializers.Serializer):
-    data = StatusLogSerializer(many=True)
+    data = StatusLogSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     page = serializers.IntegerField()
     per_page = serializers.IntegerField()
     total = serializers.IntegerField(help_text="How many rows there are on all pages, exactly.")

@@ -92,7 +92,8 @@ _COUNT_FAULT = f"""
 
 # Again one moment: each execution against its newest row.
 _STATUS_FAULT = f"""
-    SELECT newest.id, format('it leaves execution %%s in %%s, but it is in %%s', e.id, newest.status_to, e.status)
+    SELECT newest.id,
+        format('it leaves execution %%s in %%s, but it is in %%s', e.id, newest.status_to, e.status)
     FROM {EXECUTIONS} AS e CROSS JOIN LATERAL (
         SELECT id, status_to FROM status_log WHERE execution_id = e.id ORDER BY id DESC LIMIT 1
     ) AS newest

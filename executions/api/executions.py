@@ -117,7 +117,7 @@ class ExecutionViewSet(viewsets.GenericViewSet[Execution]):
             log = None
         if log is None:
             raise BadRequest(f"The execution has ended already, as {execution.status}.", "has_ended")
-        details = {
+        details: dict[str, object] = {
             "execution_id": execution.pk,
             "previous_status": log.status_from,
             "new_status": log.status_to,
@@ -140,5 +140,5 @@ class ExecutionViewSet(viewsets.GenericViewSet[Execution]):
         return ExecutionSerializer(executions, context=context, **options).data
 
     def _answer_list(self, executions: ExecutionQuerySet) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(executions).open_first())
+        page = self.paginate_queryset(self.filter_queryset(executions.open_first()))
         return self.get_paginated_response(self._serialize(page, many=True))

@@ -10,7 +10,7 @@ from status.states import Status
 
 class StatusField(forms.ChoiceField):
     def to_python(self, value: Any) -> str:
-        return super().to_python(value).upper()
+        return str(super().to_python(value)).upper()
 
 
 class StatusFilter(filters.ChoiceFilter):

@@ -4,6 +4,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -80,7 +81,8 @@ class ParamsSerializer(serializers.Serializer):
     """Any JSON object: what the script is given."""
 
 
-class SecondsField(serializers.FloatField):
+@extend_schema_field(OpenApiTypes.DOUBLE)
+class SecondsField(serializers.Field):
     def to_representation(self, value: timedelta) -> float:
         return value.total_seconds()
 
@@ -183,7 +185,9 @@ class CancellationSerializer(serializers.Serializer):
     new_status = serializers.ChoiceField(choices=Status.choices)
     queued = serializers.BooleanField(help_text="Whether there may be a process that is being stopped now.")
     task_id = serializers.CharField(allow_null=True, help_text="Always null.")
-    errors = serializers.ListField(child=serializers.CharField(), help_text="Always empty.")
+    errors = serializers.ListField(  # type: ignore[assignment]  # the metaclass takes it off the class
+        child=serializers.CharField(), help_text="Always empty."
+    )
 
 
 class CancelledSerializer(serializers.Serializer):

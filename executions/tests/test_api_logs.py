@@ -66,8 +66,8 @@ def test_lines_come_oldest_first_and_all_of_them(execution: Execution, owner: Us
 def test_lines_after_a_moment_or_a_line(execution: Execution, owner: User) -> None:
     first, second, third = (execution.log(str(n), "INFO") for n in range(3))
     moment = second.register_date.isoformat()
-    for query in ({"start": moment}, {"last-id": second.pk}, {"last-id": first.pk, "start": moment}):
-        lines = client_of(owner).get(log_path(execution), query).json()["data"]
+    for query in (f"start={moment}", f"last-id={second.pk}", f"last-id={first.pk}&start={moment}"):
+        lines = client_of(owner).get(f"{log_path(execution)}?{query}").json()["data"]
         assert [line["id"] for line in lines] == [third.pk]
 
 

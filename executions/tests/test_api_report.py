@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from executions.credentials import password, user_name
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.django_db
 RESULTS = {"z": [1.5, None, True, "\x00", "\ud800", "é"], "a": {"big": 2**70}}
 
 
-def report(execution: Execution, **fields: object) -> Response:
+def report(execution: Execution, **fields: object):
     return client_of(execution).patch(f"/api/v1/execution/{execution.pk}", fields)
 
 
@@ -96,7 +95,7 @@ def test_the_report_of_the_end_may_come_twice(
     before = stored(execution)
     answer = report(execution, status=status, **again)
     assert answer.status_code == 200
-    assert answer.json()["data"]["end_date"] == before.end_date.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert answer.json()["data"]["end_date"] == f"{before.end_date:%Y-%m-%dT%H:%M:%S.%fZ}"
     assert stored(execution).end_date == before.end_date
     assert not execution.logs.exists()
     assert execution.status_logs.count() == 2

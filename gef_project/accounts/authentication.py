@@ -1,13 +1,15 @@
 """Who sends a request: a user, or the process of one execution, each by an access token."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
-from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, ExpiredTokenError, TokenError
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from gef_project.api.errors import Unauthorized
+from gef_project.api.errors import CHALLENGE, Unauthorized
 
 from .models import User
 
@@ -29,25 +31,35 @@ class OwnCredential:
 Caller = User | OwnCredential
 
 
-class BearerAuthentication(JWTAuthentication):
+class BearerAuthentication(BaseAuthentication):
     """``Authorization: Bearer <access token>``; whatever is wrong with it answers 401, never 403."""
 
-    def get_validated_token(self, raw_token: bytes) -> Token:
-        try:
-            return AccessToken(raw_token)
-        except ExpiredTokenError:
-            raise Unauthorized("The access token has expired.", "token_expired") from None
-        except TokenError:
-            raise Unauthorized from None
+    def authenticate(self, request: Request) -> tuple[Caller, Token] | None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = read_token(AccessToken, text.strip())
+        return caller_of(token), token
 
-    def get_user(self, validated_token: Token) -> Caller:
-        return caller_of(validated_token)
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
 
-    def get_raw_token(self, header: bytes) -> bytes | None:
-        try:
-            return super().get_raw_token(header)
-        except AuthenticationFailed:
-            raise Unauthorized("The Authorization header must be: Bearer <access token>.") from None
+
+TokenT = TypeVar("TokenT", bound=Token)
+
+
+def read_token(kind: type[TokenT], text: str) -> TokenT:
+    """The token with this text.
+
+    Raises:
+        Unauthorized: it is none of ours, of another kind, or has expired.
+    """
+    try:
+        return kind(text)  # type: ignore[arg-type]  # annotated as what it makes, not as what it reads
+    except ExpiredTokenError:
+        raise Unauthorized(f"The {kind.token_type} token has expired.", "token_expired") from None
+    except TokenError:
+        raise Unauthorized(f"The {kind.token_type} token is invalid.") from None
 
 
 def caller_of(token: Token) -> Caller:

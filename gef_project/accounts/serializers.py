@@ -3,13 +3,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import authenticate
 from rest_framework import serializers
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from executions.credentials import execution_of
 from gef_project.api.errors import Unauthorized
 
-from .authentication import Caller, OwnCredential, caller_of
+from .authentication import Caller, OwnCredential, caller_of, read_token
 from .models import Role, User
 
 
@@ -58,12 +57,7 @@ class RefreshSerializer(serializers.Serializer):
         Raises:
             Unauthorized: it is not ours or has expired, or its user may no longer log in.
         """
-        try:
-            token = RefreshToken(self.validated_data["refresh_token"])
-        except ExpiredTokenError:
-            raise Unauthorized("The refresh token has expired.", "token_expired") from None
-        except TokenError:
-            raise Unauthorized("The refresh token is invalid.") from None
+        token = read_token(RefreshToken, self.validated_data["refresh_token"])
         return caller_of(token), token
 
 

@@ -4,6 +4,9 @@ from http import HTTPStatus
 
 from rest_framework import exceptions
 
+# What a 401 answer asks for, in its WWW-Authenticate header.
+CHALLENGE = 'Bearer realm="api"'
+
 
 class ApiError(exceptions.APIException):
     """An error with members of its own beside the common ones."""
@@ -24,10 +27,9 @@ class Unauthorized(ApiError):
 
     status_code = HTTPStatus.UNAUTHORIZED
     default_code = "token_invalid"
-    default_detail = "The access token is invalid."
 
     def __init__(self, detail: object = None, code: str | None = None, **members: object) -> None:
-        super().__init__(detail, code, **{"error": code or self.default_code, **members})
+        super().__init__(detail, code, error=code or self.default_code, **members)
 
 
 class NotFound(ApiError):

@@ -22,13 +22,11 @@ class MomentFormField(forms.Field):
             raise forms.ValidationError(HOW_TO, code="invalid") from None
 
 
-@extend_schema_field(OpenApiTypes.DATETIME)
-class MomentFilter(filters.Filter):
+class MomentFilter(filters.IsoDateTimeFilter):
     field_class = MomentFormField
 
 
-@extend_schema_field(OpenApiTypes.INT)
-class WholeNumberFilter(filters.Filter):
+class WholeNumberFilter(filters.NumberFilter):
     field_class = forms.IntegerField
 
 

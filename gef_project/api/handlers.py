@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -22,7 +22,7 @@ from status.exceptions import (
     UnknownStatus,
 )
 
-from .errors import BadRequest, Busy, Conflict, NotFound, Unauthorized
+from .errors import CHALLENGE, BadRequest, Busy, Conflict, NotFound, Unauthorized
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
         return _unexpected(exception, context["request"])
     headers = {}
     if error.status_code == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="api"'
+        headers["WWW-Authenticate"] = CHALLENGE
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
     return Response(_body(error), status=error.status_code, headers=headers)
@@ -51,6 +51,8 @@ def _as_api_exception(exception: Exception) -> exceptions.APIException | None:
             return exception
         case Http404():
             return NotFound()
+        case SuspiciousOperation() | UnreadablePostError():
+            return BadRequest()
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case StatusChangeError():
@@ -76,11 +78,12 @@ def _of_status_change(error: StatusChangeError) -> exceptions.APIException | Non
 
 
 def _body(error: exceptions.APIException) -> dict[str, Any]:
+    members: Mapping[str, Any]
     if isinstance(error, exceptions.ValidationError):
         errors = error.detail if isinstance(error.detail, Mapping) else {"non_field_errors": error.detail}
         detail, code, members = " ".join(_sentences(errors)), "invalid", {"errors": errors}
     else:
-        detail, code = str(error.detail), error.get_codes()
+        detail, code = str(error.detail), str(error.get_codes())
         members = getattr(error, "members", {})
     return {"status": int(error.status_code), "detail": detail, "code": code, **members}
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,9 +30,7 @@ class EnvelopePagination(BasePagination):
     per_page = 20
     most_per_page = 100
 
-    def paginate_queryset(
-        self, queryset: QuerySet, request: Request, view: APIView | None = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
         if not {"page", "per_page"} & request.query_params.keys():
             self.counts: dict[str, int] = {}
             return list(queryset)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "gef_project.accounts.authentication.BearerAuthentication"
     name = "bearer"
 
@@ -22,7 +22,7 @@ class ErrorSerializer(serializers.Serializer):
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="A sentence for a person.")
     code = serializers.CharField(help_text="A word for a program.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # the metaclass takes it off the class
         required=False, help_text="400 `invalid`: each field or parameter, and what is wrong with it."
     )
     error = serializers.CharField(required=False, help_text="401: the code once more.")

@@ -1,0 +1,30 @@
+import pytest
+from django.db import connection
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+
+@pytest.mark.django_db
+def test_a_working_service_is_healthy(api: APIClient, settings: Settings, django_assert_num_queries) -> None:
+    settings.DEPLOYMENT = {"commit_sha": "abc", "branch": None, "environment": "test"}
+    with django_assert_num_queries(1):
+        answer = api.get("/api-health")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "healthy",
+        "database": "connected",
+        "deployment": {"commit_sha": "abc", "branch": None, "environment": "test"},
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_service_without_its_database_is_not(api: APIClient) -> None:
+    connection.close()
+    name, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "no_such_database"
+    try:
+        answer = api.get("/api-health")
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+    assert answer.status_code == 503
+    assert (answer.json()["status"], answer.json()["database"]) == ("unhealthy", "disconnected")

@@ -1,0 +1,102 @@
+"""Who gets what from every endpoint: the whole of it in one table."""
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.test import APIClient
+
+from executions.models import Execution, Script
+from executions.tests.factories import ExecutionFactory, ScriptFactory
+from gef_project.accounts.models import User
+from gef_project.accounts.tests.clients import client_of
+from gef_project.accounts.tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+CALLERS = ["nobody", "stranger", "owner", "staff", "own credential", "another's credential"]
+EVERYBODY = "200 200 200 200 200 200"
+USERS = "401 200 200 200 403 403"
+STAFF = "401 403 403 200 403 403"
+REPORTS = "401 403 403 200 200 404"
+READS = "401 404 200 200 200 404"
+
+TABLE: dict[tuple[str, str], str] = {
+    ("post", "/auth"): "400 400 400 400 400 400",
+    ("post", "/auth/refresh"): "400 400 400 400 400 400",
+    ("get", "/api-health"): EVERYBODY,
+    ("get", "/api/v1/user/me"): USERS,
+    ("get", "/api/v1/script"): USERS,
+    ("post", "/api/v1/script"): STAFF,
+    ("get", "/api/v1/script/{id}"): USERS,
+    ("put", "/api/v1/script/{id}"): STAFF,
+    ("patch", "/api/v1/script/{id}"): STAFF,
+    ("post", "/api/v1/script/{id}/run"): USERS,
+    ("get", "/api/v1/execution"): USERS,
+    ("get", "/api/v1/execution/user"): USERS,
+    ("get", "/api/v1/execution/{id}"): READS,
+    ("patch", "/api/v1/execution/{id}"): REPORTS,
+    ("post", "/api/v1/execution/{id}/cancel"): "401 404 202 202 403 403",
+    ("get", "/api/v1/execution/{id}/log"): READS,
+    ("post", "/api/v1/execution/{id}/log"): REPORTS,
+    ("get", "/api/v1/status"): STAFF,
+    ("get", "/api/v1/status/current"): STAFF,
+}
+BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("post", "/api/v1/script"): {"slug": "new", "name": "New", "command": ["true"]},
+    ("put", "/api/v1/script/{id}"): {"slug": "new", "name": "New", "command": ["true"]},
+    ("patch", "/api/v1/execution/{id}"): {"progress": 1},
+    ("post", "/api/v1/execution/{id}/log"): {"text": "a", "level": "INFO"},
+}
+CASES = [
+    (endpoint, caller, int(status))
+    for endpoint, statuses in TABLE.items()
+    for caller, status in zip(CALLERS, statuses.split(), strict=True)
+]
+
+
+@pytest.fixture
+def clients(execution: Execution, owner: User, stranger: User, api: APIClient) -> dict[str, APIClient]:
+    callers: list[User | Execution] = [
+        stranger,
+        owner,
+        UserFactory(is_staff=True),
+        execution,
+        ExecutionFactory(user=owner),
+    ]
+    return dict(zip(CALLERS, [api, *map(client_of, callers)], strict=True))
+
+
+def test_the_table_has_every_operation() -> None:
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    assert set(TABLE) == {(method, path) for path, methods in paths.items() for method in methods}
+
+
+@pytest.mark.parametrize(("endpoint", "caller", "status"), CASES)
+def test_endpoint(
+    clients: dict[str, APIClient],
+    execution: Execution,
+    script: Script,
+    endpoint: tuple[str, str],
+    caller: str,
+    status: int,
+) -> None:
+    method, path = endpoint
+    path = path.replace("{id}", script.slug if "script" in path else str(execution.pk))
+    answer = getattr(clients[caller], method)(path, BODIES.get(endpoint))
+    assert answer.status_code == status
+    assert ("WWW-Authenticate" in answer) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("caller", "status"), list(zip(CALLERS, [401, 404, 404, 200, 403, 403], strict=True))
+)
+def test_what_is_not_published_is_for_staff(clients: dict[str, APIClient], caller: str, status: int) -> None:
+    ScriptFactory(slug="draft", published=False)
+    client = clients[caller]
+    assert client.get("/api/v1/script/draft").status_code == status
+    assert client.post("/api/v1/script/draft/run").status_code == status
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("path", ["/api/schema", "/api/docs"])
+def test_everybody_may_read_the_documentation(clients: dict[str, APIClient], caller: str, path: str) -> None:
+    assert clients[caller].get(path).status_code == 200

@@ -1,0 +1,75 @@
+"""The API documents itself, completely, and without the internet."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.test import APIClient
+
+
+@pytest.fixture(scope="module")
+def operations():
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    return {
+        (method, path): operation
+        for path, item in schema["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def test_the_schema_is_valid_and_complete(tmp_path: Path) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", f"--file={tmp_path / 'schema.yml'}")
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(operations) -> None:
+    for name, operation in operations.items():
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["tags"] != ["api"], name
+        if name[1] != "/api-health":
+            assert "401" in operation["responses"], name
+        assert all(parameter["description"] for parameter in operation.get("parameters", [])), name
+
+
+def test_paths_are_as_clients_write_them(operations) -> None:
+    paths = {path for _, path in operations}
+    assert paths == {
+        "/api-health",
+        "/auth",
+        "/auth/refresh",
+        "/api/v1/user/me",
+        "/api/v1/script",
+        "/api/v1/script/{id}",
+        "/api/v1/script/{id}/run",
+        "/api/v1/execution",
+        "/api/v1/execution/user",
+        "/api/v1/execution/{id}",
+        "/api/v1/execution/{id}/cancel",
+        "/api/v1/execution/{id}/log",
+        "/api/v1/status",
+        "/api/v1/status/current",
+    }
+
+
+def test_the_page_of_the_status_log_explains_each_field(api: APIClient, operations) -> None:
+    components = api.get("/api/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["components"]
+    fields = components["schemas"]["StatusLog"]["properties"]
+    undocumented = [name for name, field in fields.items() if not field.get("description")]
+    assert undocumented == []
+    description = operations[("get", "/api/v1/status")]["description"]
+    assert "in the same transaction as the change" in description
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/docs/"])
+def test_swagger_ui_needs_no_other_host(api: APIClient, path: str) -> None:
+    page = api.get(path)
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert re.findall(r"""(?:href|src|url)\s*[=:]\s*["'](?:https?:)?//""", text) == []
+    assert '"validatorUrl": null' in text
+    assets = re.findall(r"""(?:href|src)="(/static/[^"]+)""", text)
+    assert len(assets) >= 3
+    assert all(finders.find(asset.removeprefix("/static/")) for asset in assets)
