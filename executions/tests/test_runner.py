@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from executions import credentials, runner
 from executions.models import Execution, Level
+from executions.output import Output
 from executions.process import directory_of
 from status.models import StatusLog
 from status.states import Status
@@ -177,15 +178,15 @@ def test_only_a_pending_execution_is_run(execution: Execution, status: Status) -
 
 def in_between(execution: Execution, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Something else happens to the execution when its first output has been stored."""
-    store = runner.Output.store
+    store = Output.store
 
-    def store_and_change(output: runner.Output) -> None:
+    def store_and_change(output: Output) -> None:
         store(output)
         row = Execution.objects.filter(pk=execution.pk)
         if row.first() and not row.get().has_ended and row.get().logs.exists():
             row.delete() if change == "delete" else row.get().update_status(change, source="api")
 
-    monkeypatch.setattr(runner.Output, "store", store_and_change)
+    monkeypatch.setattr(Output, "store", store_and_change)
 
 
 @pytest.mark.parametrize("change", [Status.CANCELLED, "delete"])
@@ -221,10 +222,10 @@ def test_a_script_that_reported_its_end_has_some_time_to_exit(
 def test_a_worker_that_is_shut_down_stops_the_run(
     execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shut_down(output: runner.Output, timeout: float) -> bool:
+    def shut_down(output: Output, timeout: float) -> bool:
         raise SystemExit
 
-    monkeypatch.setattr(runner.Output, "read", shut_down)
+    monkeypatch.setattr(Output, "read", shut_down)
     with pytest.raises(SystemExit):
         run(execution, "import time; time.sleep(100)")
     assert moves(execution)[-1] == (Status.FAILED, "its worker was shut down")
