@@ -225,7 +225,7 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
 # Runs have a queue of their own: long ones in every slot of a worker must not keep the monitor and the
 # e-mails waiting. A worker serves both queues unless -Q names one.
-CELERY_TASK_QUEUES = [Queue("celery"), Queue("runs")]
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "runs")]
 CELERY_TASK_ROUTES = {"executions.tasks.run_execution": {"queue": "runs"}}
 CELERY_TASK_IGNORE_RESULT = True
 # Acknowledged when a worker starts it, not when it ends: brokers deliver again what they take for forgotten,

@@ -16,6 +16,8 @@ from executions.process import directory_of
 from status.models import StatusLog
 from status.states import Status
 
+from .processes import is_running
+
 pytestmark = pytest.mark.django_db
 
 
@@ -222,10 +224,10 @@ def test_a_script_that_reported_its_end_has_some_time_to_exit(
 def test_a_worker_that_is_shut_down_stops_the_run(
     execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shut_down(output: Output, timeout: float) -> bool:
+    def shut_down(run: runner.Run, now: float) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(Output, "read", shut_down)
+    monkeypatch.setattr(runner.Run, "_look", shut_down)
     with pytest.raises(SystemExit):
         run(execution, "import time; time.sleep(100)")
     assert moves(execution)[-1] == (Status.FAILED, "its worker was shut down")
@@ -235,10 +237,3 @@ def test_a_worker_that_is_shut_down_stops_the_run(
 def pid_of(execution: Execution) -> int:
     log = StatusLog.objects.get(execution_id=execution.pk, status_to=Status.RUNNING)
     return int(log.reason.split()[1])
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
