@@ -5,7 +5,6 @@ fails the change that was committed; the monitor hands out again what was not.
 """
 
 from collections.abc import Iterable
-from functools import partial
 from itertools import islice
 from uuid import UUID
 
@@ -28,5 +27,7 @@ def send_end_emails(execution_ids: Iterable[UUID]) -> None:
 
 
 def _after_commit(task: str, *args: object) -> None:
-    send = partial(current_app.send_task, task, args=args, retry=False)
+    def send() -> None:  # named: Django's report of a failure asks for its name
+        current_app.send_task(task, args=args, retry=False)
+
     transaction.on_commit(send, robust=True)

@@ -15,7 +15,7 @@ from django.conf import settings
 from . import credentials
 from .models import Execution
 
-PATIENCE = 5.0  # seconds between asking a group to stop and killing it
+PATIENCE = 3.0  # seconds between asking a group to stop and killing it
 
 
 def directory_of(execution_id: object) -> Path:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -36,6 +36,14 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def kill_runs() -> None:
+    """Kill the processes of this test's executions."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get("PARAMS_FILE", "").startswith(str(settings.EXECUTIONS_DIR)):
+                process.kill()
 
 
 def database_url() -> str:
@@ -99,6 +107,7 @@ def celery(*arguments: str, **environment: str) -> Iterator[Celery]:
         yield process
     finally:
         process.end()
+        kill_runs()
 
 
 @contextmanager
