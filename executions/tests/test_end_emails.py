@@ -14,6 +14,7 @@ from celery import Celery as CeleryApplication
 from celery import current_app
 from django.db import connection
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from executions import monitoring
@@ -200,13 +201,16 @@ def test_every_end_is_announced_once_by_the_worker(
 
 
 @pytest.fixture
-def broker_down() -> Iterator[None]:
+def broker_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to the setting
     application = CeleryApplication("nowhere", set_as_current=False)
     application.config_from_object("django.conf:settings", namespace="CELERY")
     application.conf.broker_url = "redis://127.0.0.1:1/0"
     application.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
     ours = current_app._get_current_object()
     application.set_current()
+    with pytest.raises(OperationalError):
+        current_app.send_task("nothing", retry=False)
     yield
     ours.set_current()
 
