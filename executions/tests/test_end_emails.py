@@ -206,6 +206,7 @@ def broker_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     application = CeleryApplication("nowhere", set_as_current=False)
     application.config_from_object("django.conf:settings", namespace="CELERY")
     application.conf.broker_url = "redis://127.0.0.1:1/0"
+    application.conf.broker_transport = "redis"
     application.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
     ours = current_app._get_current_object()
     application.set_current()
