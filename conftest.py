@@ -45,7 +45,9 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> None:
             "control_folder": str(tmp_path_factory.mktemp("control")),
         }
     else:
-        current_app.conf.task_default_queue = f"test-{uuid.uuid4()}"
+        own = uuid.uuid4()
+        current_app.conf.task_default_queue = f"test-{own}"
+        current_app.conf.task_routes = {"executions.tasks.run_execution": {"queue": f"test-runs-{own}"}}
 
 
 @pytest.fixture(autouse=True)

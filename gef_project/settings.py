@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
+from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -212,14 +213,26 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     _broker_dir = VAR_DIR / "broker"
     for _folder in ("messages", "control"):
         (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT = "gef_project.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker_dir / "messages"),
         "data_folder_out": str(_broker_dir / "messages"),
         "control_folder": str(_broker_dir / "control"),
         "polling_interval": 0.1,
     }
+else:
+    # A caller waits no longer than this for a broker that is away; the monitor sends again what was not.
+    CELERY_BROKER_CONNECTION_TIMEOUT = 2
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
+# Runs have a queue of their own: long ones in every slot of a worker must not keep the monitor and the
+# e-mails waiting. A worker serves both queues unless -Q names one.
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "runs")]
+CELERY_TASK_ROUTES = {"executions.tasks.run_execution": {"queue": "runs"}}
 CELERY_TASK_IGNORE_RESULT = True
-# A run is long: take one message at a time, so that none waits behind it.
+# Acknowledged when a worker starts it, not when it ends: brokers deliver again what they take for forgotten,
+# after half an hour or an hour. What a killed worker had is found by the monitor.
+CELERY_TASK_ACKS_LATE = False
+# A run is long: fetch no more messages than there are slots.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = TIME_ZONE
@@ -242,6 +255,13 @@ DEFAULT_FROM_EMAIL: str = _read(env.str, "DEFAULT_FROM_EMAIL", "executions@local
 EXECUTIONS_DIR = VAR_DIR / "executions"
 # An execution whose worker has not been heard of for this long is counted as lost.
 WORKER_GRACE = timedelta(seconds=_read(env.int, "WORKER_GRACE", 180))
+# One that has not ended for this long after its creation never will.
+STALE_AFTER = timedelta(days=_read(env.int, "STALE_AFTER_DAYS", 3))
+# How long working directories stay after the end.
+KEEP_DIRECTORIES = timedelta(days=1)
+KEEP_FAILED_DIRECTORIES = timedelta(days=14)
+# Lines of output that are kept of one execution.
+EXECUTION_LOG_LINES = 20_000
 
 LOGGING = {
     "version": 1,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, models, transaction
+from django.db.models import F, Value
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -59,6 +60,49 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
     def open_first(self) -> Self:
         """Those without an end, then the newest end, then the newest start; the order is total."""
         return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
+
+    def lost(self, grace: timedelta) -> Self:
+        """On a worker that has been silent for that long; workers outside of this project never beat."""
+        on_a_worker = [Status.READY, Status.RUNNING]
+        return self.filter(status__in=on_a_worker, heartbeat_at__lt=timezone.now() - grace)
+
+    def overdue(self, grace: timedelta) -> Self:
+        """Queued, and not taken for longer than ``grace``, nor than they had waited when they were queued.
+
+        So each is handed out less and less often, should the workers just be busy.
+        """
+        now = timezone.now()
+        return self.filter(
+            status=Status.PENDING,
+            queued_at__lt=now - grace,
+            start_date__gt=F("queued_at") - (Value(now) - F("queued_at")),
+        )
+
+    def stale(self, age: timedelta) -> Self:
+        """Created longer ago than ``age``, and not ended."""
+        return self.active().filter(start_date__lt=timezone.now() - age)
+
+    def unannounced(self) -> Self:
+        """Ended, and the owner, who wants to know, has not been told."""
+        return self.filter(
+            status__in=in_order(TERMINAL),
+            notified_at=None,
+            user__is_active=True,
+            user__email_notifications=True,
+        )
+
+    def beat(self) -> int:
+        """Note that their worker is alive."""
+        return self.update(heartbeat_at=timezone.now())
+
+    @transaction.atomic
+    def hand_out_again(self) -> int:
+        """Put them into the queue once more; one that is there twice is still run once."""
+        ids = list(self.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        self.model.objects.filter(pk__in=ids).update(queued_at=timezone.now())
+        for pk in ids:
+            dispatch.run_execution(pk)
+        return len(ids)
 
     @retries_deadlocks
     @transaction.atomic
@@ -146,6 +190,12 @@ class Execution(models.Model):
                 fields=["start_date"],
                 name="execution_active",
                 condition=models.Q(status__in=in_order(ACTIVE)),
+            ),
+            # Those that ended lately, and whose owner has not been told.
+            models.Index(
+                fields=["end_date"],
+                name="execution_unannounced",
+                condition=models.Q(status__in=in_order(TERMINAL), notified_at=None),
             ),
         ]
         constraints = [
@@ -285,6 +335,21 @@ class Execution(models.Model):
             return self.logs.create(text=text, level=level)
         except IntegrityError:
             raise ExecutionGone(f"Execution {self.pk} has been deleted.") from None
+
+    @transaction.atomic
+    def take(self, worker: str) -> bool:
+        """Give it to ``worker``.
+
+        Returns:
+            False when it is not PENDING any more: another worker has it, or it has ended.
+        """
+        pending = type(self).objects.filter(pk=self.pk, status=Status.PENDING)
+        if not pending.update_status(Status.READY, source="worker", reason=f"taken by {worker}"):
+            return False
+        now = timezone.now()
+        columns = {"worker": worker, "dispatched_at": now, "heartbeat_at": now}
+        self.status = Status.READY
+        return self._store(type(self).objects.all(), columns)
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
         """End the execution on request; the worker stops its process as soon as it sees it."""
