@@ -1,5 +1,6 @@
-from .execution import Execution, ExecutionQuerySet
+from .execution import Execution
 from .log import ExecutionLog, Level
+from .queryset import ExecutionQuerySet
 from .script import Script
 
 __all__ = ["Execution", "ExecutionLog", "ExecutionQuerySet", "Level", "Script"]

@@ -3,12 +3,11 @@
 import json
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Value
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -16,144 +15,18 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
-from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, UnknownStatus
+from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate
 from status.locking import retries_deadlocks
-from status.models import Move, StatusLog
-from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order, sources_of
+from status.models import StatusLog
+from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
 
+from .queryset import ExecutionQuerySet, columns_of_move, columns_of_report, known_status
 from .script import Script
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
     from .log import ExecutionLog
-
-
-def _known(value: str) -> Status:
-    try:
-        return Status(value)
-    except ValueError:
-        raise UnknownStatus(value) from None
-
-
-def _columns(status: Status, progress: int | None, results: Any) -> dict[str, Any]:
-    """What changes in the row when an execution moves to ``status``."""
-    columns: dict[str, Any] = {"status": status}
-    if status in TERMINAL:
-        columns |= {"end_date": timezone.now(), "progress": 100}
-    return columns | _report(progress, results)
-
-
-def _report(progress: int | None, results: Any) -> dict[str, Any]:
-    report = {"progress": progress, "results": results}
-    return {name: value for name, value in report.items() if value is not None}
-
-
-class ExecutionQuerySet(models.QuerySet["Execution"]):
-    def visible_to(self, user: "User") -> Self:
-        """Staff see every execution, others only their own."""
-        return self if user.is_staff else self.filter(user=user)
-
-    def active(self) -> Self:
-        return self.filter(status__in=in_order(ACTIVE))
-
-    def open_first(self) -> Self:
-        """Those without an end, then the newest end, then the newest start; the order is total."""
-        return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
-
-    def lost(self, grace: timedelta) -> Self:
-        """On a worker that has been silent for that long; workers outside of this project never beat."""
-        on_a_worker = [Status.READY, Status.RUNNING]
-        return self.filter(status__in=on_a_worker, heartbeat_at__lt=timezone.now() - grace)
-
-    def overdue(self, grace: timedelta) -> Self:
-        """Queued, and not taken for longer than ``grace``, nor than they had waited when they were queued.
-
-        So each is handed out less and less often, should the workers just be busy.
-        """
-        now = timezone.now()
-        return self.filter(
-            status=Status.PENDING,
-            queued_at__lt=now - grace,
-            start_date__gt=F("queued_at") - (Value(now) - F("queued_at")),
-        )
-
-    def stale(self, age: timedelta) -> Self:
-        """Created longer ago than ``age``, and not ended."""
-        return self.active().filter(start_date__lt=timezone.now() - age)
-
-    def unannounced(self) -> Self:
-        """Ended, and the owner, who wants to know, has not been told."""
-        return self.filter(
-            status__in=in_order(TERMINAL),
-            notified_at=None,
-            user__is_active=True,
-            user__email_notifications=True,
-        )
-
-    def beat(self) -> int:
-        """Note that their worker is alive."""
-        return self.update(heartbeat_at=timezone.now())
-
-    @transaction.atomic
-    def hand_out_again(self) -> int:
-        """Put them into the queue once more; one that is there twice is still run once."""
-        ids = list(self.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        self.model.objects.filter(pk__in=ids).update(queued_at=timezone.now())
-        for pk in ids:
-            dispatch.run_execution(pk)
-        return len(ids)
-
-    @retries_deadlocks
-    @transaction.atomic
-    def update_status(
-        self,
-        new_status: str,
-        *,
-        progress: int | None = None,
-        results: Any = None,
-        actor: "User | None" = None,
-        source: str = "",
-        reason: str = "",
-    ) -> int:
-        """:meth:`Execution.update_status` for every execution of the set, in one transaction.
-
-        Returns:
-            How many moved, each with a log row of its own. Those for which the move is illegal,
-            or none, are left alone.
-        """
-        new_status = _known(new_status)
-        # Rows first, in key order, then the ledger: everybody locks in this order, so nobody deadlocks.
-        rows = self.filter(status__in=sources_of(new_status)).order_by("pk")
-        rows = rows.select_for_update(of=("self",), no_key=True)
-        moving = dict(rows.values_list("pk", "status"))
-        if not moving:
-            return 0
-        columns = _columns(new_status, progress, results)
-        self.model.objects.filter(pk__in=moving).update(**columns)
-        StatusLog.objects.append_moves(
-            (Move(pk, status_from, new_status) for pk, status_from in moving.items()),
-            actor=actor,
-            source=source,
-            reason=reason,
-        )
-        if new_status in TERMINAL:
-            dispatch.send_end_emails(moving)
-        return len(moving)
-
-    @retries_deadlocks
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list["Execution"]:
-        return super().bulk_create(*args, **kwargs)
-
-    @retries_deadlocks
-    @transaction.atomic
-    def delete(self) -> tuple[int, dict[str, int]]:
-        self.lock()
-        return super().delete()
-
-    def lock(self) -> None:
-        """Lock the rows for deletion, in key order like every other lock of several."""
-        list(self.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
 
 
 class Execution(models.Model):
@@ -260,8 +133,8 @@ class Execution(models.Model):
             ExecutionGone: it has been deleted.
             LedgerBusy: another transaction was in the way for too long; try again.
         """
-        new_status = _known(new_status)
-        columns = _columns(new_status, progress, results)
+        new_status = known_status(new_status)
+        columns = columns_of_move(new_status, progress, results)
         status_from = Status(self.status)
         if not self._store_if(status_from, columns):
             # Not a move from what this instance knows, or another has moved the row since.
@@ -288,7 +161,7 @@ class Execution(models.Model):
         Returns:
             False when the execution has ended or is gone: then nothing is stored.
         """
-        columns = _report(progress, results)
+        columns = columns_of_report(progress, results)
         return self._store(type(self).objects.active(), columns) if columns else not self.has_ended
 
     @retries_deadlocks
@@ -358,7 +231,9 @@ class Execution(models.Model):
     def _says_so_already(self, progress: int | None, results: Any) -> bool:
         """Whether a report is what is stored; what it does not mention does not matter."""
         self.refresh_from_db()
-        return all(getattr(self, name) == value for name, value in _report(progress, results).items())
+        return all(
+            getattr(self, name) == value for name, value in columns_of_report(progress, results).items()
+        )
 
     def _lock(self) -> Status:
         """Hold the row for this transaction, and look at what it is now."""
