@@ -241,7 +241,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- E-mail: files in VAR_DIR unless EMAIL_URL names a server ---------------------------------------------
 
-_email = _read(env.dj_email_url, "EMAIL_URL", f"file://{VAR_DIR / 'mail'}")
+_email = _read(env.dj_email_url, "EMAIL_URL", f"file:///{VAR_DIR / 'mail'}")
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]
 EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"]
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
