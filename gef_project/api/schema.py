@@ -25,6 +25,10 @@ class ErrorSerializer(serializers.Serializer):
     errors = serializers.DictField(  # type: ignore[assignment]  # the metaclass takes it off the class
         required=False, help_text="400 `invalid`: each field or parameter, and what is wrong with it."
     )
+    position = serializers.IntegerField(
+        required=False,
+        help_text="400 of `filter` and `sort`: which character, from 1 on, was not understood.",
+    )
     error = serializers.CharField(required=False, help_text="401: the code once more.")
     msg = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
     message = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
@@ -65,6 +69,11 @@ def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False)
     """``{"data": ...}``, as almost every answer comes."""
     name = serializer.__name__.removesuffix("Serializer") + ("List" if many else "")
     return type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
+
+
+def query_parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """For what adds parameters to an operation by itself; a text unless the schema says otherwise."""
+    return {"name": name, "in": "query", "description": description, "schema": schema or {"type": "string"}}
 
 
 def without_trailing_slash(endpoints: list[tuple[str, ...]], **kwargs: Any) -> list[tuple[str, ...]]:
