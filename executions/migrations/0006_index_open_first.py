@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [('executions', '0004_find_unannounced')]
+    dependencies = [('executions', '0005_cancel_permission')]
 
     operations = [
         migrations.AddIndex(

@@ -209,7 +209,8 @@ def test_what_means_nothing_is_refused_where_it_stands(admin: User, text: str, p
 @pytest.mark.parametrize("name", ["user_id", "user_name", "user_email"])
 def test_whose_it_is_is_for_staff_to_ask(owner: User, admin: User, name: str) -> None:
     value = "00000000-0000-0000-0000-000000000000" if name == "user_id" else "x"
-    for query in ({"filter": f"{name}='{value}'"}, {"sort": name}):
+    queries: list[dict[str, str]] = [{"filter": f"{name}='{value}'"}, {"sort": name}]
+    for query in queries:
         refused = client_of(owner).get(LIST, query)
         assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
         assert client_of(admin).get(LIST, query).status_code == 200
@@ -226,7 +227,7 @@ def test_a_filter_never_shows_what_is_not_theirs(executions, owner: User) -> Non
 
 
 def test_a_filter_and_the_other_parameters_hold_together(executions, admin: User) -> None:
-    query = {"filter": "progress>=60", "status": "pending", "page": 1}
+    query = {"filter": "progress>=60", "status": "pending", "page": "1"}
     body = client_of(admin).get(LIST, query).json()
     assert [row["progress"] for row in body["data"]] == [60]
     assert body["total"] == 1
@@ -267,9 +268,9 @@ def test_a_page_in_the_usual_order_is_read_from_an_index(
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     with CaptureQueriesContext(connection) as queries:
-        client_of(owner if own else admin).get(LIST, {"sort": sort, "per_page": 20})
+        client_of(owner if own else admin).get(LIST, {"sort": sort, "per_page": "20"})
         ExecutionFactory(user=owner)
-        client_of(owner if own else admin).get(LIST, {"sort": sort, "per_page": 20})
+        client_of(owner if own else admin).get(LIST, {"sort": sort, "per_page": "20"})
     page = queries[-1]["sql"]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {page}")
