@@ -50,7 +50,7 @@ class BoundedPaginator(Paginator):
 
 @admin.register(Execution)
 class ExecutionAdmin(AttributedAdmin):
-    list_display = ["id", "shown_status", "shown_progress", "shown_duration", "script", "user", "start_date"]
+    list_display = ["id", "shown_status", "shown_progress", "start_date", "shown_duration", "script", "user"]
     list_select_related = ["script", "user"]
     list_filter = ["status", "script", StartFilter]
     list_max_show_all = 0
@@ -150,7 +150,10 @@ class ExecutionAdmin(AttributedAdmin):
 
     @admin.display(description="progress")
     def shown_progress(self, execution: Execution) -> SafeString:
-        return format_html('<progress max="100" value="{0}">{0}%</progress> {0}%', execution.progress)
+        return format_html(
+            '<span class="progress"><progress max="100" value="{0}"></progress> {0}%</span>',
+            execution.progress,
+        )
 
     @admin.display(description="duration")
     def shown_duration(self, execution: Execution) -> str:

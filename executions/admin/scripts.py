@@ -30,6 +30,9 @@ class ScriptAdmin(AttributedAdmin):
     ]
     readonly_fields = ["user", "created_at", "updated_at"]
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"command": []} | super().get_changeform_initial_data(request)
+
     def save_model(self, request: HttpRequest, obj: Script, form: Any, change: bool) -> None:
         if not change:
             obj.user = actor(request)

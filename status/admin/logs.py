@@ -34,14 +34,13 @@ class StatusLogAdmin(admin.ModelAdmin):
     list_display = [
         "id",
         "timestamp",
-        "shown_execution",
+        "short_execution",
         "shown_transition",
         *map(_count_column, COUNTS),
         "source",
         "shown_actor",
         "reason",
     ]
-    list_select_related = ["actor"]
     list_filter = [LedgerPeriodFilter, EventFilter, FromFilter, ToFilter, SourceFilter]
     list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER
@@ -52,7 +51,7 @@ class StatusLogAdmin(admin.ModelAdmin):
     fields = [
         "id",
         "timestamp",
-        "shown_execution",
+        "whole_execution",
         "shown_transition",
         *COUNTS,
         "source",
@@ -67,7 +66,7 @@ class StatusLogAdmin(admin.ModelAdmin):
         # Without its params and results, which may be megabytes each.
         exists = Q(execution__start_date__isnull=False)
         queryset: QuerySet[StatusLog] = super().get_queryset(request)
-        return queryset.annotate(execution_exists=exists)
+        return queryset.select_related("actor").annotate(execution_exists=exists)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LedgerChangeList]:
         return LedgerChangeList
@@ -99,13 +98,21 @@ class StatusLogAdmin(admin.ModelAdmin):
         return False
 
     @admin.display(description="execution")
-    def shown_execution(self, log: StatusLog) -> str:
+    def short_execution(self, log: StatusLog) -> str:
+        start = str(log.execution_id)[:8]
+        return self._linked(log, format_html('<span title="{}">{}</span>', log.execution_id, start))
+
+    @admin.display(description="execution")
+    def whole_execution(self, log: StatusLog) -> str:
+        return self._linked(log, str(log.execution_id))
+
+    def _linked(self, log: StatusLog, text: str) -> str:
         if not log.execution_id:
             return self.get_empty_value_display()
         if not log.execution_exists:  # type: ignore[attr-defined]  # annotated above
-            return str(log.execution_id)
+            return text
         url = reverse("admin:executions_execution_change", args=[log.execution_id])
-        return format_html('<a href="{}">{}</a>', url, log.execution_id)
+        return format_html('<a href="{}">{}</a>', url, text)
 
     @admin.display(description="from → to")
     def shown_transition(self, log: StatusLog) -> str:
