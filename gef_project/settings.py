@@ -149,6 +149,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "gef_project.formats"
 
 # --- Web -----------------------------------------------------------------------------------------------
 
