@@ -10,7 +10,8 @@ from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from status.attribution import attributed_to
-from status.exceptions import LedgerBusy, busy_by_name
+from status.exceptions import LedgerBusy
+from status.locking import busy_by_name
 from status.sources import Source
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("executions", "0002_guard_status")]
+    dependencies = [("executions", "0004_find_unannounced")]
 
     operations = [
         migrations.AlterModelOptions(
