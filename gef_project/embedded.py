@@ -24,6 +24,8 @@ import psycopg
 from django.conf import settings
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from gef_project.waiting import still_running
+
 with warnings.catch_warnings():
     # It says so when there is no XDG_RUNTIME_DIR, which is not used here.
     warnings.simplefilter("ignore")
@@ -195,8 +197,7 @@ class Server:
         for how in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's fast shutdown, and its immediate one
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(how)
-            with suppress(psutil.TimeoutExpired):
-                process.wait(SHUTDOWN)
+            if not still_running([process], SHUTDOWN):
                 return
 
 

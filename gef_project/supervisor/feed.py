@@ -40,16 +40,16 @@ class Line:
 
     def __str__(self) -> str:
         counts = "  ".join(
-            f"{status.lower()} {getattr(self.row, count_field(status)):>3}" for status in Status
+            f"{status.lower()} {getattr(self.row, count_field(status)):>2}" for status in Status
         )
         return f"{self.row.timestamp:%H:%M:%S.%f}"[:12] + f"  {self._execution()}  {self._move()}  {counts}"
 
     def _execution(self) -> str:
         if self.row.execution_id is None:
-            return f"{'snapshot':<28}"
+            return f"{'snapshot':<25}"
         execution = self.row.execution  # None when it has been deleted
         slug = execution.script.slug if execution else "(deleted)"
-        return f"{str(self.row.execution_id)[:8]} {slug:<19.19}"
+        return f"{str(self.row.execution_id)[:8]} {slug:<16.16}"
 
     def _move(self) -> str:
         status_to = f"{self.row.status_to or '-':<9}"

@@ -1,6 +1,7 @@
 """What must be so before anything is started; each step says in one line why it cannot be."""
 
 import fcntl
+import io
 import os
 import secrets
 import socket
@@ -11,6 +12,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connection
+from kombu.exceptions import OperationalError
 
 from gef_project.accounts.models import User
 from gef_project.checks import check_servers
@@ -62,7 +64,7 @@ def find_broker() -> None:
     with current_app.connection_for_write(connect_timeout=5) as broker:
         try:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=5)
-        except (*broker.connection_errors, OSError) as error:
+        except OperationalError as error:
             raise CannotRun(f"The broker {broker.as_uri()} cannot be reached: {first_line(error)}") from error
 
 
@@ -88,7 +90,7 @@ def have_admin(say: Callable[[str], None]) -> User:
 
 
 def register_examples() -> None:
-    call_command("register_examples", verbosity=0)
+    call_command("register_examples", stdout=io.StringIO())
 
 
 def first_line(error: Exception) -> str:

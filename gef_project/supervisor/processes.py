@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from gef_project.waiting import still_running
+
 from . import CannotRun
 
 MARK = "GEF_SUPERVISED"  # in the environment of every process, with the directory whose data they use
@@ -21,9 +23,11 @@ class Group:
         self._mark = str(var_dir)
         self._log_dir = var_dir / "log"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stop_by: dict[str, signal.Signals] = {}
 
-    def start(self, name: str, command: list[str]) -> None:
+    def start(self, name: str, command: list[str], stop_by: signal.Signals = signal.SIGTERM) -> None:
         """Start it, away from the terminal's Ctrl-C; what it prints goes to its log."""
+        self._stop_by[name] = stop_by
         self._log_dir.mkdir(exist_ok=True)
         with self.log(name).open("wb") as log:
             self._processes[name] = subprocess.Popen(  # noqa: S603
@@ -53,13 +57,13 @@ class Group:
 
     def stop(self) -> None:
         """Stop them and whatever they have started, kindly first. Returns when all are gone."""
-        running = [process for process in self._processes.values() if process.poll() is None]
-        leaders = [psutil.Process(process.pid) for process in running]
-        family = [*leaders]
-        for leader in leaders:
-            with suppress(psutil.NoSuchProcess):
-                family += leader.children(recursive=True)
-        _stop(leaders, family)
+        family = []
+        for name, process in self._processes.items():
+            if process.poll() is None:
+                leader = psutil.Process(process.pid)
+                family += [leader, *leader.children(recursive=True)]
+                process.send_signal(self._stop_by[name])
+        _see_them_end(family)
 
     def stop_leftovers(self) -> int:
         """Stop the processes that a killed supervisor has left running on the same data.
@@ -68,8 +72,10 @@ class Group:
             How many.
         """
         left = [process for process in psutil.process_iter() if self._is_ours(process)]
-        leaders = [process for process in left if os.getpgid(process.pid) == process.pid]
-        _stop(leaders, left)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _see_them_end(left)
         return len(left)
 
     def _is_ours(self, process: psutil.Process) -> bool:
@@ -78,12 +84,8 @@ class Group:
         return False
 
 
-def _stop(leaders: list[psutil.Process], family: list[psutil.Process]) -> None:
-    for leader in leaders:
-        with suppress(ProcessLookupError):
-            os.killpg(leader.pid, signal.SIGTERM)
-    _, alive = psutil.wait_procs(family, PATIENCE)
-    for process in alive:
+def _see_them_end(processes: list[psutil.Process]) -> None:
+    for process in still_running(processes, PATIENCE):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, PATIENCE)
+    still_running(processes, PATIENCE)

@@ -43,6 +43,8 @@ SERVICES = {
     # No pid file: one of a killed beat would be in the way of the next.
     "beat": ["celery", "--app=gef_project", "beat", "--loglevel=INFO", "--pidfile="],
 }
+# SIGQUIT has a worker stop its runs, and put back what it has not begun; at SIGTERM it would wait for them.
+STOP_BY = {"web": signal.SIGTERM, "worker": signal.SIGQUIT, "beat": signal.SIGTERM}
 
 
 def run() -> None:
@@ -65,7 +67,7 @@ def run() -> None:
         feed = Feed(StatusLog.objects.newest().pk)
         try:
             for name, module_and_arguments in SERVICES.items():
-                group.start(name, [sys.executable, "-m", *module_and_arguments])
+                group.start(name, [sys.executable, "-m", *module_and_arguments], STOP_BY[name])
             wait_until_up(group)
             _introduce()
             _follow(group, feed, Tour(admin))
@@ -73,6 +75,8 @@ def run() -> None:
             # From here on, another Ctrl-C changes nothing: it is being done.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+            with suppress(BrokenPipeError):
+                _say("\nStopping.")
             group.stop()
             with suppress(Error, BrokenPipeError):
                 _print(feed)

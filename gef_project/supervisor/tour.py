@@ -4,7 +4,6 @@ import time
 from uuid import UUID
 
 from examples.catalogue import EXAMPLES
-
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from status.exceptions import IllegalMove
