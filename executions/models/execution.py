@@ -54,6 +54,7 @@ class Execution(models.Model):
 
     class Meta:
         ordering = ["-start_date", "-id"]
+        permissions = [("cancel_execution", "Can cancel any execution")]
         indexes = [
             # The newest executions, in the admin.
             models.Index(fields=["-start_date", "-id"], name="execution_newest"),
