@@ -30,8 +30,8 @@ class ErrorSerializer(serializers.Serializer):
         help_text="400 of `filter` and `sort`: which character, from 1 on, was not understood.",
     )
     error = serializers.CharField(required=False, help_text="401: the code once more.")
-    msg = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
-    message = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
+    msg = serializers.CharField(required=False, help_text="401 and 429 at `/auth`: the detail once more.")
+    message = serializers.CharField(required=False, help_text="401 and 429 at `/auth`: the detail once more.")
     status_from = serializers.CharField(required=False, help_text="409: where the execution stands.")
     status_to = serializers.CharField(
         required=False, allow_null=True, help_text="409: what was reported; null if it was no status."
@@ -49,6 +49,7 @@ _MEANINGS = {
     409: "The execution cannot go there from where it stands.",
     413: "The body is too large, if need be after it has been inflated.",
     415: "The body is not `application/json`.",
+    429: "Too many attempts have failed: try again after `Retry-After` seconds.",
     503: "The ledger is busy: try again after `Retry-After` seconds.",
 }
 

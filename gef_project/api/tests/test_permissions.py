@@ -22,8 +22,11 @@ READS = "401 404 200 200 200 404"
 TABLE: dict[tuple[str, str], str] = {
     ("post", "/auth"): "400 400 400 400 400 400",
     ("post", "/auth/refresh"): "400 400 400 400 400 400",
+    ("post", "/auth/logout"): USERS,
+    ("post", "/auth/logout-all"): USERS,
     ("get", "/api-health"): EVERYBODY,
     ("get", "/api/v1/user/me"): USERS,
+    ("patch", "/api/v1/user/me"): USERS,
     ("get", "/api/v1/script"): USERS,
     ("post", "/api/v1/script"): STAFF,
     ("get", "/api/v1/script/{id}"): USERS,

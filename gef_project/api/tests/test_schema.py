@@ -40,6 +40,8 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api-health",
         "/auth",
         "/auth/refresh",
+        "/auth/logout",
+        "/auth/logout-all",
         "/api/v1/user/me",
         "/api/v1/script",
         "/api/v1/script/{id}",
