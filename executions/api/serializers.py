@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from executions.models import Execution, ExecutionLog, Level, Script
+from executions.models import Execution, ExecutionLog, Level, Script, storable
 from gef_project.accounts.serializers import UserSerializer
 from status.states import INITIAL, Status
 
@@ -87,11 +87,20 @@ class SecondsField(serializers.Field):
         return value.total_seconds()
 
 
+class LogTextField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        return storable(super().to_internal_value(data))
+
+
 class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
-    """A line of an execution's log, kept to the letter."""
+    """A line of an execution's log, kept to the letter.
+
+    What cannot be stored is written out: a NUL character as the four characters `\\x00`, half of a
+    surrogate pair as the likes of `\\ud800`.
+    """
 
     execution_id = serializers.UUIDField(read_only=True)
-    text = serializers.CharField(trim_whitespace=False, allow_blank=True, max_length=LOG_TEXT_LIMIT)
+    text = LogTextField(trim_whitespace=False, allow_blank=True, max_length=LOG_TEXT_LIMIT)
     level = serializers.ChoiceField(choices=Level.choices)
 
     class Meta:
