@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,7 @@ class Column:
     Attributes:
         expression: what is compared, and sorted by.
         read: makes of a text what ``expression`` is compared with; a ValueError if it cannot.
+        read_last: as ``read``, if a text can stand for all from one value to another, as a day does.
         wanted: what ``read`` can read, in words.
         text: in what ``like`` looks; None if it does not.
         ordered: whether one value can be less than another.
@@ -47,22 +48,23 @@ class Column:
     read: Callable[[str], Any]
     wanted: str
     text: Any = None
+    read_last: Callable[[str], Any] | None = None
     ordered: bool = True
     for_staff: bool = False
 
 
-def _identity(path: str, **options: bool) -> Column:
+def _identity(path: str, *, for_staff: bool = False) -> Column:
     text = Cast(path, TextField())
-    return Column(F(path), UUID, "a UUID", text, ordered=False, **options)
+    return Column(F(path), UUID, "a UUID", text, ordered=False, for_staff=for_staff)
 
 
-def _text(path: str, **options: bool) -> Column:
+def _text(path: str, *, for_staff: bool = False) -> Column:
     lower = Lower(path)
-    return Column(lower, lambda text: Lower(Value(text)), "a text", lower, **options)
+    return Column(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
 
 
 def _moment(path: str) -> Column:
-    return Column(F(path), read_moment, HOW_TO)
+    return Column(F(path), read_moment, HOW_TO, read_last=partial(read_moment, ends=True))
 
 
 def _number(text: str) -> float:
@@ -132,12 +134,14 @@ def _condition(comparison: Comparison, for_staff: bool) -> Q:
         if column.text is None:
             raise _unreadable("filter", comparison.operator, f"{comparison.name} knows no like")
         return Q(_like(column.text, text))
-    value = _value(column, token, text)
+    first, last = _values(column, token, text)
     if operator in _ORDERINGS:
         if not column.ordered:
             raise _unreadable("filter", comparison.operator, f"{comparison.name} knows only =, != and like")
-        return Q(_ORDERINGS[operator](column.expression, value))
-    equal = Q(Exact(column.expression, value))
+        return Q(_ORDERINGS[operator](column.expression, last if operator in ("<=", ">") else first))
+    equal = Q(Exact(column.expression, first))
+    if first != last:
+        equal = Q(GreaterThanOrEqual(column.expression, first), LessThanOrEqual(column.expression, last))
     return ~equal if operator == "!=" else equal
 
 
@@ -151,9 +155,11 @@ def _column(parameter: str, name: Token, for_staff: bool) -> Column:
     return column
 
 
-def _value(column: Column, token: Token, text: str) -> Any:
+def _values(column: Column, token: Token, text: str) -> tuple[Any, Any]:
+    """The first and the last that the text stands for."""
     try:
-        return column.read(text)
+        first = column.read(text)
+        return first, column.read_last(text) if column.read_last else first
     except ValueError:
         raise _unreadable("filter", token, f"expected {column.wanted}, not {token[:40]}") from None
 

@@ -62,7 +62,8 @@ Inside brackets one of them must hold. Fields are {", ".join(COLUMNS)}; {_FOR_ST
 - Operators are `= != > >= < <=` and `like`, in which `%` stands for any text and `_` for any character;
   `\\%` and `\\_` stand for themselves.
 - Texts are in single quotes, a quote in them is doubled, and their case does not matter. Dates are quoted
-  too, and are UTC unless they say otherwise. A duration is a number of seconds, up to now if there is no end.
+  too, and are UTC unless they say otherwise; a day means all of it. A duration is a
+  number of seconds, up to now if there is no end.
 - Nothing that is said of `end_date` holds for an execution that has not ended.
 
 What cannot be read answers 400, with its `position`.

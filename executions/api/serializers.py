@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from executions.models import Execution, ExecutionLog, Level, Script, storable
 from gef_project.accounts.serializers import UserSerializer
+from gef_project.api.filters import MomentField
 from status.states import INITIAL, Status
 
 # The longest line of a log; the worker library cuts its lines at 9,000 characters.
@@ -75,6 +76,17 @@ class StaffScriptSerializer(ScriptSerializer):
 
     class Meta(ScriptSerializer.Meta):
         fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
+
+
+class ScriptLogSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    text = serializers.CharField()
+    register_date = serializers.DateTimeField()
+    script_id = serializers.UUIDField()
+
+
+class ScriptLogQuerySerializer(serializers.Serializer):
+    start = MomentField(required=False, help_text="Lines written after this moment.")
 
 
 class ParamsSerializer(serializers.Serializer):

@@ -3,7 +3,7 @@
 import operator
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -81,6 +81,8 @@ def holds(facts: dict[str, Any], comparison: tuple[str, str, Any]) -> bool:
         return bool(re.fullmatch(pattern, str(fact).lower(), re.DOTALL))
     if fact is None:
         return False
+    if type(value) is date:
+        fact = fact.date()
     if name in TEXTS:
         fact, value = fact.lower(), value.lower()
     return COMPARE[how](fact, value)
@@ -100,7 +102,8 @@ def _values(name: str) -> st.SearchStrategy[Any]:
         case "duration":
             return st.integers(-1, 12) | st.sampled_from([1.5, 4.5, 7.5])
         case "start_date" | "end_date":
-            return st.integers(0, 4 * 4).map(lambda quarter: NEW_YEAR + timedelta(days=quarter / 4))
+            moment = st.integers(0, 4 * 4).map(lambda quarter: NEW_YEAR + timedelta(days=quarter / 4))
+            return moment | moment.map(datetime.date)
         case "status":
             return st.sampled_from([*Status, "finished", "Running", "GONE"])
     return st.sampled_from(NAMES) | st.sampled_from(["", "p1.1@EXAMPLE.org", "50\\%"])

@@ -33,6 +33,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("put", "/api/v1/script/{id}"): STAFF,
     ("patch", "/api/v1/script/{id}"): STAFF,
     ("post", "/api/v1/script/{id}/run"): USERS,
+    ("get", "/api/v1/script/{id}/log"): USERS,
     ("get", "/api/v1/execution"): USERS,
     ("get", "/api/v1/execution/user"): USERS,
     ("get", "/api/v1/execution/{id}"): READS,
@@ -42,6 +43,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("post", "/api/v1/execution/{id}/log"): REPORTS,
     ("get", "/api/v1/status"): STAFF,
     ("get", "/api/v1/status/current"): STAFF,
+    ("get", "/api/v1/status/cluster"): STAFF,
 }
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("post", "/api/v1/script"): {"slug": "new", "name": "New", "command": ["true"]},
@@ -96,6 +98,7 @@ def test_what_is_not_published_is_for_staff(clients: dict[str, APIClient], calle
     ScriptFactory(slug="draft", published=False)
     client = clients[caller]
     assert client.get("/api/v1/script/draft").status_code == status
+    assert client.get("/api/v1/script/draft/log").status_code == status
     assert client.post("/api/v1/script/draft/run").status_code == status
 
 

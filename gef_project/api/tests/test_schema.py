@@ -46,6 +46,7 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api/v1/script",
         "/api/v1/script/{id}",
         "/api/v1/script/{id}/run",
+        "/api/v1/script/{id}/log",
         "/api/v1/execution",
         "/api/v1/execution/user",
         "/api/v1/execution/{id}",
@@ -53,6 +54,7 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api/v1/execution/{id}/log",
         "/api/v1/status",
         "/api/v1/status/current",
+        "/api/v1/status/cluster",
     }
 
 
