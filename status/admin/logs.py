@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,6 +18,7 @@ from .display import transition
 from .filters import EventFilter, FromFilter, SourceFilter, ToFilter
 from .paging import LedgerChangeList, LedgerPaginator, LedgerPeriodFilter, has_every_row
 
+EXECUTION = "executions.Execution"
 COUNTS = [count_field(status) for status in Status] + ["executions_active"]
 
 
@@ -63,10 +65,10 @@ class StatusLogAdmin(admin.ModelAdmin):
         css = {"all": ["status/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StatusLog]:
-        # Without its params and results, which may be megabytes each.
-        exists = Q(execution__start_date__isnull=False)
+        # Whether it exists is all that is asked: its params and results may be megabytes.
+        executions = apps.get_model(EXECUTION).objects.filter(pk=OuterRef("execution_id"))
         queryset: QuerySet[StatusLog] = super().get_queryset(request)
-        return queryset.select_related("actor").annotate(execution_exists=exists)
+        return queryset.select_related("actor").annotate(execution_exists=Exists(executions))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LedgerChangeList]:
         return LedgerChangeList

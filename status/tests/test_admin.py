@@ -189,6 +189,10 @@ def test_search_finds_the_rows_of_one_execution(reader: Client, execution: Execu
     assert listed(reader, q=str(execution.pk)[:8]) == []
 
 
+def test_search_finds_the_rows_of_a_deleted_execution(reader: Client, story: list[StatusLog]) -> None:
+    assert listed(reader, q=str(story[1].execution_id)) == story[4:0:-1]
+
+
 def test_every_source_fits_its_column() -> None:
     longest = StatusLog._meta.get_field("source").max_length
     assert longest is not None
