@@ -15,7 +15,7 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
-from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate
+from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
 from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
     from .log import ExecutionLog
+
+
+def line_of_refusal(
+    refusal: StatusChangeError, status: str | None, progress: int | None, results: Any
+) -> dict[str, str]:
+    """What is kept in the log of a report that was refused, all of it."""
+    given = ({"status": status} if status else {}) | columns_of_report(progress, results)
+    return {"text": f"{refusal} Reported: {json.dumps(given)}", "level": "WARNING"}
 
 
 class Execution(models.Model):
@@ -193,9 +201,7 @@ class Execution(models.Model):
                 ended = self._look(type(self).objects.all())
                 raise ReportTooLate(ended, Status(status) if status else None)
         except (IllegalMove, ReportTooLate) as refusal:
-            report = {"status": status, "progress": progress, "results": results}
-            given = {name: value for name, value in report.items() if value is not None}
-            self.log(f"{refusal} Reported: {json.dumps(given)}", level="WARNING")
+            self.log(**line_of_refusal(refusal, status, progress, results))
             raise
 
     def log(self, text: str, level: str) -> "ExecutionLog":
