@@ -76,7 +76,7 @@ def main() -> int:
         user = User.objects.create_user("bulk@example.org", is_staff=True)
         headers = {"Authorization": f"Bearer {refresh_token_for(user).access_token}"}
         with web_server() as server:
-            url = f"{server}/api/v1/execution"
+            url = f"{server.url}/api/v1/execution"
             requests.get(url, headers=headers).raise_for_status()
             for way in (one_by_one, four_at_once, together):
                 ids = fresh_executions(options.executions)
