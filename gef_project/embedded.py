@@ -93,12 +93,9 @@ class Server:
 
     def process(self) -> psutil.Process | None:
         """The running server, which takes connections; None when there is none."""
-        with suppress(OSError, ValueError, IndexError, psutil.Error):
-            lines = self._pid_file.read_text().splitlines()
-            process = psutil.Process(int(lines[0]))
-            # Neither a zombie nor a program that has been given the pid of a killed server.
-            if str(self.data_dir) in process.cmdline() and lines[7].strip() == "ready":
-                return process
+        with suppress(OSError, IndexError):
+            if self._pid_file.read_text().splitlines()[7].strip() == "ready":
+                return self._postmaster()
         return None
 
     def socket_dir(self) -> Path:
@@ -112,12 +109,25 @@ class Server:
     def _pid_file(self) -> Path:
         return self.data_dir / "postmaster.pid"
 
+    def _postmaster(self) -> psutil.Process | None:
+        """The process of the pid file: neither a zombie nor a program that has been given that pid since."""
+        with suppress(OSError, IndexError, ValueError, psutil.Error):
+            process = psutil.Process(int(self._pid_file.read_text().split()[0]))
+            if str(self.data_dir) in process.cmdline():
+                return process
+        return None
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time starts or stops the server."""
-        with self._mutex.open("a") as mutex:
-            fcntl.flock(mutex, fcntl.LOCK_EX)
-            yield
+        """One process at a time starts or stops the server, and does it to the end."""
+        # Interrupted half-way, it would leave a server that nobody stops.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            with self._mutex.open("a") as mutex:
+                fcntl.flock(mutex, fcntl.LOCK_EX)
+                yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _launch(self, socket_dir: Path) -> None:
         self.log.parent.mkdir(exist_ok=True)
@@ -185,13 +195,12 @@ class Server:
 
         PostgreSQL itself would take that process for a running server, and not start.
         """
-        with suppress(OSError, ValueError, IndexError, psutil.Error):
-            process = psutil.Process(int(self._pid_file.read_text().split()[0]))
-            if str(self.data_dir) not in process.cmdline():
+        with suppress(OSError, IndexError, ValueError):
+            if psutil.pid_exists(int(self._pid_file.read_text().split()[0])) and not self._postmaster():
                 self._pid_file.unlink()
 
     def _stop(self) -> None:
-        process = self.process()
+        process = self._postmaster()
         if process is None:
             return
         for how in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's fast shutdown, and its immediate one

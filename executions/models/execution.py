@@ -2,8 +2,8 @@
 
 import json
 import uuid
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -15,7 +15,7 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
-from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate
+from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
 from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
@@ -27,6 +27,21 @@ if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
     from .log import ExecutionLog
+
+
+def line_of_refusal(
+    refusal: StatusChangeError, status: str | None, progress: int | None, results: Any
+) -> dict[str, str]:
+    """What is kept in the log of a report that was refused, all of it."""
+    given = ({"status": status} if status else {}) | columns_of_report(progress, results)
+    return {"text": f"{refusal} Reported: {json.dumps(given)}", "level": "WARNING"}
+
+
+class Stay(NamedTuple):
+    """The time that an execution spent in the status to which ``log`` took it."""
+
+    log: StatusLog
+    seconds: float | None  # None: it has ended there
 
 
 class Execution(models.Model):
@@ -105,6 +120,17 @@ class Execution(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.status in TERMINAL
+
+    def history(self) -> list[Stay]:
+        """Every status that it had and for how long, oldest first, as far as the ledger's rows are kept."""
+        moves = list(self.status_logs.order_by("id"))
+        ends: list[datetime | None] = [move.timestamp for move in moves[1:]]
+        if moves:
+            ends.append(None if moves[-1].status_to in TERMINAL else timezone.now())
+        return [
+            Stay(move, max((end - move.timestamp).total_seconds(), 0) if end else None)
+            for move, end in zip(moves, ends, strict=True)
+        ]
 
     @property
     def duration(self) -> timedelta:
@@ -198,9 +224,7 @@ class Execution(models.Model):
                 ended = self._look(type(self).objects.all())
                 raise ReportTooLate(ended, Status(status) if status else None)
         except (IllegalMove, ReportTooLate) as refusal:
-            report = {"status": status, "progress": progress, "results": results}
-            given = {name: value for name, value in report.items() if value is not None}
-            self.log(f"{refusal} Reported: {json.dumps(given)}", level="WARNING")
+            self.log(**line_of_refusal(refusal, status, progress, results))
             raise
 
     def log(self, text: str, level: str) -> "ExecutionLog":

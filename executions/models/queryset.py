@@ -1,7 +1,9 @@
 """Sets of executions: who sees them, which need care, and the door for many at once."""
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
@@ -31,6 +33,25 @@ _MOVE_ALL = """
     RETURNING execution_id
 """
 
+# The same for changes that differ from row to row. The rows are locked already; where a change has no value,
+# the row keeps its own. Only what changes its status is logged.
+_CHANGE_EACH = """
+    WITH changed AS (
+        UPDATE executions_execution AS execution SET
+            status = coalesce(change.status, execution.status),
+            end_date = coalesce(change.end_date, execution.end_date),
+            progress = coalesce(change.progress, execution.progress),
+            results = coalesce(change.results, execution.results)
+        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::smallint[], %s::json[])
+            WITH ORDINALITY
+            AS change(id, status_from, status, end_date, progress, results, place)
+        WHERE execution.id = change.id
+        RETURNING change.*
+    )
+    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source)
+    SELECT id, status_from, status, %s, %s FROM changed WHERE status IS NOT NULL ORDER BY place
+"""
+
 
 def known_status(value: str) -> Status:
     try:
@@ -50,6 +71,18 @@ def columns_of_move(status: Status, progress: int | None, results: Any) -> dict[
 def columns_of_report(progress: int | None, results: Any) -> dict[str, Any]:
     report = {"progress": progress, "results": results}
     return {name: value for name, value in report.items() if value is not None}
+
+
+class Change(NamedTuple):
+    """New values of an execution's columns; with a ``status``, a move."""
+
+    execution_id: UUID
+    status_from: str
+    columns: dict[str, Any]
+
+    @property
+    def moves(self) -> bool:
+        return "status" in self.columns
 
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
@@ -143,6 +176,36 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         if new_status in TERMINAL and moved:
             dispatch.send_end_emails(moved)
         return len(moved)
+
+    def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> int:
+        """:meth:`Execution.cancel` for every execution of the set that has not ended; how many there were."""
+        return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
+
+    def change_each(
+        self, changes: Iterable[Change], *, actor: "User | None" = None, source: str = ""
+    ) -> None:
+        """Make changes that differ from row to row, one of a row at most, by one statement.
+
+        The caller holds the rows' locks, and knows that the changes are legal.
+        """
+        fields = {field.name: field for field in self.model._meta.concrete_fields}
+        changes = list(changes)
+
+        def column(name: str) -> list[Any]:
+            values = (change.columns.get(name) for change in changes)
+            return [fields[name].get_db_prep_save(value, connection) for value in values]
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _CHANGE_EACH,
+                [
+                    [change.execution_id for change in changes],
+                    [change.status_from for change in changes],
+                    *map(column, ("status", "end_date", "progress", "results")),
+                    actor.pk if actor else None,
+                    source,
+                ],
+            )
 
     def _assignments(self, columns: dict[str, Any]) -> tuple[str, list[Any]]:
         """``columns`` as the SET clause of an UPDATE, and its parameters."""

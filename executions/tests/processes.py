@@ -53,21 +53,32 @@ def database_url() -> str:
     return f"postgresql://{user}{f':{password}' if password else ''}@{host}{port}/{given['NAME']}"
 
 
+def own_directory() -> Path:
+    """Where this test's processes keep what they write."""
+    return Path(settings.EXECUTIONS_DIR).parent
+
+
+def environment_of_test() -> dict[str, str]:
+    """What a process of the project needs to work on this test's database."""
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "SECRET_KEY": settings.SECRET_KEY,
+        "VAR_DIR": str(own_directory()),
+    }
+
+
 class Celery:
     """``celery`` with a subcommand, in a process group of its own."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        var = Path(settings.EXECUTIONS_DIR).parent
-        self._log = var / f"{arguments[0]}.log"
+        self._log = own_directory() / f"{arguments[0]}.log"
         with self._log.open("w") as log:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "executions.tests.worker_app", *arguments],
                 cwd=settings.BASE_DIR,
                 env={
-                    **os.environ,
-                    "DATABASE_URL": database_url(),
-                    "SECRET_KEY": settings.SECRET_KEY,
-                    "VAR_DIR": str(var),
+                    **environment_of_test(),
                     "CELERY_CONF": json.dumps({name: current_app.conf[name] for name in CONF}),
                     **environment,
                 },
