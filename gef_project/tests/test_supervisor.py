@@ -20,6 +20,8 @@ from gef_project.embedded import DATABASE, Server
 from gef_project.supervisor.processes import MARK
 from status.states import Status, count_field
 
+pytestmark = pytest.mark.apart
+
 COMMAND = [sys.executable, "-m", "gef_project.supervisor"]
 LINE = re.compile(
     r"(?P<time>\d\d:\d\d:\d\d\.\d{3})  (?P<execution>[0-9a-f]{8}) (?P<slug>\S+) +"
