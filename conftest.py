@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings as django_settings
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -15,6 +16,11 @@ from executions.models import Execution, Script
 from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
+
+
+def pytest_sessionstart() -> None:
+    """Under xdist the first process uses the embedded server as well: the last to end, it stops it."""
+    connection.get_connection_params()
 
 
 @pytest.fixture(autouse=True, scope="session")

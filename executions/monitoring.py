@@ -78,20 +78,23 @@ def stop_orphans() -> int:
     Returns:
         How many.
     """
-    processes = [
-        (process, execution_id) for process in psutil.process_iter() if (execution_id := _runs(process))
-    ]
-    executions = Execution.objects.filter(pk__in={execution_id for _, execution_id in processes})
+    processes = processes_of_runs()
+    executions = Execution.objects.filter(pk__in=set(processes.values()))
     ended_lately = Q(end_date__gte=timezone.now() - ORPHANED_AFTER)
     kept = set(executions.filter(Q(end_date=None) | ended_lately).values_list("pk", flat=True))
-    orphans = [process for process, execution_id in processes if execution_id not in kept]
+    orphans = [process for process, execution_id in processes.items() if execution_id not in kept]
     for process in orphans:
         with suppress(psutil.Error):
             process.kill()
     return len(orphans)
 
 
-def _runs(process: psutil.Process) -> UUID | None:
+def processes_of_runs() -> dict[psutil.Process, UUID]:
+    """Every process on this machine that a run of this service has started, with its execution."""
+    return {process: pk for process in psutil.process_iter() if (pk := _execution_of(process))}
+
+
+def _execution_of(process: psutil.Process) -> UUID | None:
     """The execution of this service that the process belongs to, if any."""
     try:
         environment = process.environ()

@@ -1,26 +1,69 @@
-"""Celery's broker in a folder, with messages that appear whole or not at all.
+"""The default broker: Celery's messages as files, each of which appears at once and complete.
 
-The one that comes with it (kombu) lets a reader find a message that is still being written: the message is
-lost then, and the reader fails.
+kombu's own transport of this kind shows readers a message, or a table of bindings, that is still being
+written; whoever reads one then is stopped by an error. It also moves each message through the directory for
+temporary files.
 """
 
+import fcntl
+import os
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty
 from typing import Any
-from uuid import uuid4
 
 from kombu.transport import filesystem
-from kombu.utils.json import dumps
+from kombu.utils.json import dumps, loads
 
 
 class Channel(filesystem.Channel):
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
-        # The readers take the files of their queue in the order of the names; a draft has no queue.
-        name = f"{time.time_ns()}_{uuid4()}.{queue}.msg"
-        draft = Path(self.data_folder_out) / f"draft.{name}"
-        draft.write_text(dumps(payload))
-        draft.rename(draft.with_name(name))
+        message = Path(self.data_folder_out, f"{time.time_ns()}_{uuid.uuid4()}.{queue}.msg")
+        hidden = _hidden(message)
+        hidden.write_text(dumps(payload))
+        hidden.rename(message)
+
+    def _get(self, queue: str) -> Any:
+        folder = Path(self.data_folder_in)
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - a Path of each takes three times as long
+            if name.partition(".")[2] == f"{queue}.msg":
+                hidden = _hidden(folder / name)
+                try:
+                    (folder / name).rename(hidden)
+                except FileNotFoundError:  # another worker was faster
+                    continue
+                payload = hidden.read_text()
+                hidden.unlink()
+                return loads(payload)
+        raise Empty
+
+    def get_table(self, exchange: str) -> Any:
+        with self._alone():
+            return super().get_table(exchange)
+
+    def _queue_bind(self, *args: Any) -> None:
+        with self._alone():
+            super()._queue_bind(*args)
+
+    def _delete(self, *args: Any, **kwargs: Any) -> None:
+        with self._alone():
+            super()._delete(*args, **kwargs)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time reads or writes the tables of bindings."""
+        with Path(self.control_folder, "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 class Transport(filesystem.Transport):
     Channel = Channel
+
+
+def _hidden(message: Path) -> Path:
+    """The name of a message that is being written or read: no queue's."""
+    return message.with_name(f".{message.name}")

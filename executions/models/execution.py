@@ -69,6 +69,7 @@ class Execution(models.Model):
 
     class Meta:
         ordering = ["-start_date", "-id"]
+        permissions = [("cancel_execution", "Can cancel any execution")]
         indexes = [
             # The newest executions, of everybody and of one user.
             models.Index(fields=["-start_date", "-id"], name="execution_newest"),

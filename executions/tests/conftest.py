@@ -1,11 +1,20 @@
-"""Processes that the tests of this app share."""
+"""What the tests of this app share."""
 
 from collections.abc import Iterator
 
 import pytest
+from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
+from gef_project.accounts.models import User
+
 from .processes import Celery, started_worker
+
+
+@pytest.fixture
+def superuser(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
+from executions import monitoring
+
 T = TypeVar("T")
 
 CONF = ["broker_transport_options", "task_default_queue", "task_routes"]
@@ -39,11 +41,9 @@ def is_running(pid: int) -> bool:
 
 
 def kill_runs() -> None:
-    """Kill the processes of this test's executions."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.environ().get("PARAMS_FILE", "").startswith(str(settings.EXECUTIONS_DIR)):
-                process.kill()
+    for process in monitoring.processes_of_runs():
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def database_url() -> str:

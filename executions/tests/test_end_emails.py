@@ -1,11 +1,13 @@
 """One e-mail when an execution has ended, caught by a real SMTP server."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,6 +200,11 @@ def test_every_end_is_announced_once_by_the_worker(
         ("owner@example.org", "Cancelled"),
         ("stranger@example.org", "Finished"),
     ]
+
+
+@pytest.mark.skipif("EMAIL_URL" in os.environ, reason="the mails go elsewhere")
+def test_without_a_server_mails_are_files_of_the_service(settings: Settings) -> None:
+    assert Path(settings.EMAIL_FILE_PATH) == settings.VAR_DIR / "mail"
 
 
 @pytest.fixture
