@@ -230,7 +230,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,  # what is sent lacks what only the server gives
     "PREPROCESSING_HOOKS": ["gef_project.api.schema.without_trailing_slash"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "gef_project.api.examples.with_parameter_examples",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": "status.states.Status",
         "ReportedStatusEnum": "executions.api.serializers.REPORTABLE",

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from gef_project.api.examples import EXECUTION_ID, example
 from gef_project.api.filters import MomentField
 
 from .models import StatusLog
@@ -37,7 +38,27 @@ _FIELDS = {
     for status in Status
 }
 
+ROW = {
+    "id": 316,
+    "timestamp": "2026-01-31T12:00:42.500000Z",
+    "execution_id": EXECUTION_ID,
+    "status_from": "RUNNING",
+    "status_to": "FINISHED",
+    "executions_pending": 2,
+    "executions_ready": 0,
+    "executions_running": 5,
+    "executions_finished": 120,
+    "executions_failed": 7,
+    "executions_cancelled": 3,
+    "executions_active": 7,
+    "actor": None,
+    "source": "worker",
+    "reason": "",
+}
+PAGE = {"data": [ROW], "page": 1, "per_page": 100, "total": 1}
 
+
+@example(ROW)
 class StatusLogSerializer(serializers.ModelSerializer[StatusLog]):
     """One change of one execution's status, and how many executions were in each status after it."""
 
@@ -104,6 +125,7 @@ class StatusQuerySerializer(serializers.Serializer):
         return start, end
 
 
+@example(PAGE)
 class StatusPageSerializer(serializers.Serializer):
     data = StatusLogSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     page = serializers.IntegerField()

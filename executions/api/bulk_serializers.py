@@ -6,13 +6,16 @@ from uuid import UUID
 from django.db.models import Q
 from rest_framework import serializers
 
+from gef_project.api.examples import EXECUTION_ID, example
 from gef_project.api.filters import MomentField
 from gef_project.api.schema import ErrorSerializer
 from status.states import ACTIVE, in_order
 
+from .examples import CANCEL_MANY, CANCELLED_MANY, OUTCOME, REPORT
 from .serializers import ReportSerializer
 
 
+@example(REPORT | {"id": EXECUTION_ID})
 class OwnReportSerializer(ReportSerializer):
     """A report that says which execution it is of."""
 
@@ -22,6 +25,7 @@ class OwnReportSerializer(ReportSerializer):
         return {"id": report.pop("id"), **super().validate(report)}
 
 
+@example(OUTCOME)
 class OutcomeSerializer(serializers.Serializer):
     """What has become of one report."""
 
@@ -33,6 +37,7 @@ class OutcomeSerializer(serializers.Serializer):
     error = ErrorSerializer(required=False, help_text="Why it is not.")
 
 
+@example(CANCEL_MANY)
 class CancelManySerializer(serializers.Serializer):
     """Which executions to cancel: all that meet every condition that is given."""
 
@@ -79,6 +84,7 @@ def _is_script(slug_or_id: str) -> Q:
         return Q(script__slug=slug_or_id)
 
 
+@example(CANCELLED_MANY)
 class CancelledManySerializer(serializers.Serializer):
     dry_run = serializers.BooleanField()
     matched = serializers.IntegerField(help_text="How many the filter found.")

@@ -10,12 +10,16 @@ from rest_framework import serializers
 
 from executions.models import Execution, ExecutionLog, Level, Script
 from gef_project.accounts.serializers import UserSerializer
+from gef_project.api.examples import example
 from status.states import INITIAL, Status
+
+from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, NEW_SCRIPT, PARAMS, REPORT, SCRIPT, STAFF_SCRIPT
 
 # The longest line of a log; the worker library cuts its lines at 9,000 characters.
 LOG_TEXT_LIMIT = 100_000
 
 
+@example(SCRIPT)
 class ScriptSerializer(serializers.ModelSerializer[Script]):
     """A script as everybody may see it.
 
@@ -64,6 +68,7 @@ class ScriptSerializer(serializers.ModelSerializer[Script]):
         return False
 
 
+@example(STAFF_SCRIPT, request=NEW_SCRIPT)
 class StaffScriptSerializer(ScriptSerializer):
     """A script as staff see and write it: with what it runs."""
 
@@ -77,6 +82,7 @@ class StaffScriptSerializer(ScriptSerializer):
         fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
 
 
+@example(PARAMS)
 class ParamsSerializer(serializers.Serializer):
     """Any JSON object: what the script is given."""
 
@@ -87,6 +93,7 @@ class SecondsField(serializers.Field):
         return value.total_seconds()
 
 
+@example(LINE, request=NEW_LINE)
 class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
     """A line of an execution's log, kept to the letter."""
 
@@ -100,6 +107,7 @@ class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
         read_only_fields = ["register_date"]
 
 
+@example(EXECUTION)
 class ExecutionSerializer(serializers.ModelSerializer[Execution]):
     """An execution; the context says in ``fields`` which of its keys are asked for (all by default)."""
 
@@ -161,6 +169,7 @@ class PercentField(serializers.Field):
         return math.floor(data)
 
 
+@example(REPORT)
 class ReportSerializer(serializers.Serializer):
     """What a run reports of itself: one of the three at least."""
 
@@ -190,6 +199,7 @@ class CancellationSerializer(serializers.Serializer):
     )
 
 
+@example(CANCELLED)
 class CancelledSerializer(serializers.Serializer):
     execution = ExecutionSerializer()
     cancellation_details = CancellationSerializer()

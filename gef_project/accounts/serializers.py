@@ -7,11 +7,31 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from executions.credentials import execution_of
 from gef_project.api.errors import Unauthorized
+from gef_project.api.examples import USER_ID, example
 
 from .authentication import Caller, OwnCredential, caller_of, read_token
 from .models import Role, User
 
+ME = {
+    "id": USER_ID,
+    "email": "ada@example.org",
+    "name": "Ada",
+    "role": "USER",
+    "institution": "Example Institute",
+    "country": "Kenya",
+    "email_notifications": True,
+}
+LOGIN = {"email": ME["email"], "password": "correct horse battery staple"}
+TOKENS = {
+    "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3Njk4NjQ0MDB9.c2lnbmF0dXJl",
+    "refresh_token": "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3NzI0NTY0MDB9.c2lnbmF0dXJl",
+    "user_id": USER_ID,
+    "expires_in": 3600,
+}
+REFRESH = {"refresh_token": TOKENS["refresh_token"]}
 
+
+@example(TOKENS)
 class TokensSerializer(serializers.Serializer):
     access_token = serializers.CharField(help_text="JSON web token; good for `expires_in` seconds.")
     refresh_token = serializers.CharField(help_text="Good for 30 days, any number of times.")
@@ -28,6 +48,7 @@ def tokens(caller: Caller, refresh: RefreshToken) -> dict[str, Any]:
     }
 
 
+@example(LOGIN)
 class LoginSerializer(serializers.Serializer):
     email = serializers.CharField()
     password = serializers.CharField(trim_whitespace=False)
@@ -48,6 +69,7 @@ class LoginSerializer(serializers.Serializer):
         return user
 
 
+@example(REFRESH)
 class RefreshSerializer(serializers.Serializer):
     refresh_token = serializers.CharField()
 
@@ -61,6 +83,7 @@ class RefreshSerializer(serializers.Serializer):
         return caller_of(token), token
 
 
+@example(ME)
 class UserSerializer(serializers.ModelSerializer[User]):
     role = serializers.ChoiceField(choices=Role.choices, read_only=True)
 

@@ -46,7 +46,8 @@ class EnvelopePagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         number = {"type": "integer", "description": "Only if page or per_page is given."}
-        counts = dict.fromkeys(("page", "per_page", "total"), number)
+        shown = {"page": 1, "per_page": self.per_page, "total": 1}
+        counts = {name: {**number, "example": value} for name, value in shown.items()}
         return {"type": "object", "required": ["data"], "properties": {"data": schema, **counts}}
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:

@@ -3,9 +3,12 @@
 from functools import cache
 from typing import Any
 
+from drf_spectacular.drainage import get_override
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
+
+from .examples import ERRORS
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -52,7 +55,11 @@ _MEANINGS = {
 def errors(*statuses: int, **meanings: str) -> dict[int, OpenApiResponse]:
     """Responses for these statuses; ``e400="..."`` gives one a meaning of its own."""
     return {
-        status: OpenApiResponse(ErrorSerializer, meanings.get(f"e{status}", _MEANINGS[status]))
+        status: OpenApiResponse(
+            ErrorSerializer,
+            meanings.get(f"e{status}", _MEANINGS[status]),
+            [OpenApiExample(ERRORS[status]["code"], ERRORS[status])],
+        )
         for status in statuses
     }
 
@@ -64,7 +71,13 @@ BODY_ERRORS = (400, 401, 403, 413, 415)
 def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False) -> Any:
     """``{"data": ...}``, as almost every answer comes."""
     name = serializer.__name__.removesuffix("Serializer") + ("List" if many else "")
-    return type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
+    wrapped = type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
+    shown = next(iter(get_override(serializer, "examples", [])), None)
+    if shown is None:
+        return wrapped
+    value = {"data": [shown.value] if many else shown.value}
+    in_answers = OpenApiExample("example", value, response_only=True, status_codes=["200", "202"])
+    return extend_schema_serializer(examples=[in_answers])(wrapped)
 
 
 def without_trailing_slash(endpoints: list[tuple[str, ...]], **kwargs: Any) -> list[tuple[str, ...]]:
