@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from celery import current_app
+from celery import Celery, current_app
 from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from kombu.exceptions import OperationalError
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -91,3 +92,20 @@ def execution(owner: User, script: Script) -> Execution:
 def api() -> APIClient:
     """A client that nobody has logged in to."""
     return APIClient()
+
+
+@pytest.fixture
+def broker_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing can be sent: nobody listens where the broker should be."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to the setting
+    application = Celery("nowhere", set_as_current=False)
+    application.config_from_object("django.conf:settings", namespace="CELERY")
+    application.conf.broker_url = "redis://127.0.0.1:1/0"
+    application.conf.broker_transport = "redis"
+    application.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
+    ours = current_app._get_current_object()
+    application.set_current()
+    with pytest.raises(OperationalError):
+        current_app.send_task("nothing", retry=False)
+    yield
+    ours.set_current()

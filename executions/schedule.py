@@ -48,6 +48,14 @@ PERIODIC = [
         minute="27",
         hour="3",
     ),
+    Periodic(
+        "forget-expired-log-ins",
+        "gef_project.accounts.tasks.forget_expired",
+        "Delete what is known of tokens that have expired, and of log-ins of long ago.",
+        expire_seconds=86_400,
+        minute="42",
+        hour="3",
+    ),
 ]
 
 

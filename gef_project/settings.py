@@ -174,6 +174,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+PASSWORD_HASHERS = [
+    "gef_project.accounts.hashers.QuickArgon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of users from elsewhere, until they log in
+]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -212,6 +216,8 @@ REST_FRAMEWORK = {
     # As ASCII: half a surrogate pair is JSON, but not UTF-8.
     "UNICODE_JSON": False,
     "DEFAULT_METADATA_CLASS": None,
+    # How many proxies in front add to X-Forwarded-For; 0: nothing that it says is believed.
+    "NUM_PROXIES": _read(env.int, "TRUSTED_PROXIES", 0, validate=validate.Range(0)),
     # ?format= is a parameter of runs like any other.
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -1,14 +1,17 @@
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gef_project.accounts.urls import auth
+from gef_project.api.cluster import ClusterView, SwarmView
 from gef_project.api.views import HealthView, NoSuchPathView
 
-api_v1 = [
+api_v1: list[URLPattern | URLResolver] = [
     path("", include("gef_project.accounts.urls")),
     path("", include("executions.urls")),
     path("", include("status.urls")),
+    re_path(r"^status/cluster/?$", ClusterView.as_view(), name="cluster"),
+    re_path(r"^status/swarm/?$", SwarmView.as_view(), name="swarm"),
 ]
 
 urlpatterns = [
@@ -19,7 +22,7 @@ urlpatterns = [
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api-health/?$", HealthView.as_view(), name="health"),
     # In the API's own error shape, and before Django tries a redirect to a slash.
-    re_path(r"^(api|auth)(/|$)", NoSuchPathView.as_view()),
+    re_path(r"^(api|auth|stats)(/|$)", NoSuchPathView.as_view()),
 ]
 handler400 = "gef_project.api.handlers.bad_request"
 handler500 = "gef_project.api.handlers.server_error"

@@ -1,5 +1,6 @@
 from typing import Any, cast
 
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.decorators import action
@@ -19,7 +20,7 @@ from status.exceptions import IllegalMove
 from status.states import Status
 
 from .bulk import ReportMany
-from .filters import ExecutionFilter
+from .filters import ExecutionFilter, LanguageFilter
 from .selection import INCLUDE_PARAMETERS, fetching, selected_fields
 from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer
 
@@ -37,8 +38,8 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
 @extend_schema_view(
     list=extend_schema(
         summary="List executions",
-        description="Staff see everybody's, users their own. Those that have not ended come first, then the "
-        "newest end. Parameters that are not listed here are ignored.",
+        description="Staff see everybody's, users their own. Unless sorted, those that have not ended come "
+        "first, then the newest end. Parameters that are not listed here are ignored.",
         parameters=INCLUDE_PARAMETERS,
         responses={200: ExecutionSerializer(many=True), **errors(400, 401, 403)},
     ),
@@ -63,6 +64,7 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
 class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
     queryset = Execution.objects.all()
     serializer_class = ExecutionSerializer
+    filter_backends = [DjangoFilterBackend, LanguageFilter]
     filterset_class = ExecutionFilter
     permissions: dict[str, type[BasePermission]] = {
         "retrieve": IsUserOrOwnCredential,
@@ -142,5 +144,5 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return ExecutionSerializer(executions, context=context, **options).data
 
     def _answer_list(self, executions: ExecutionQuerySet) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(executions.open_first()))
+        page = self.paginate_queryset(self.filter_queryset(executions))
         return self.get_paginated_response(self._serialize(page, many=True))

@@ -2,10 +2,16 @@ from typing import Any
 
 from django import forms
 from django_filters import rest_framework as filters
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
 from gef_project.api.filters import MomentFilter, WholeNumberFilter
+from gef_project.api.schema import query_parameter
 from status.states import Status
+
+from .columns import COLUMNS, arrange, narrow
 
 
 class StatusField(forms.ChoiceField):
@@ -33,6 +39,39 @@ class ExecutionFilter(filters.FilterSet):
 
     def of_user(self, executions: ExecutionQuerySet, name: str, user_id: Any) -> ExecutionQuerySet:
         return executions.filter(user=user_id) if self.request.user.is_staff else executions
+
+
+class LanguageFilter(BaseFilterBackend):
+    """The parameters ``filter`` and ``sort``, each a small language of its own."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
+        asked, for_staff = request.query_params, request.user.is_staff
+        narrowed = narrow(queryset, asked.get("filter", ""), for_staff=for_staff)
+        return arrange(narrowed, asked.get("sort", ""), for_staff=for_staff)
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        return [query_parameter("filter", FILTER), query_parameter("sort", SORT)]
+
+
+_FOR_STAFF = ", ".join(name for name, column in COLUMNS.items() if column.for_staff)
+FILTER = f"""
+Comparisons, separated by commas, that must all hold, such as
+`status='failed',start_date>='2026-01-31 12:00:00',(script_name like 'land%' OR progress<50)`.
+Inside brackets one of them must hold. Fields are {", ".join(COLUMNS)}; {_FOR_STAFF} are for staff.
+
+- Operators are `= != > >= < <=` and `like`, in which `%` stands for any text and `_` for any character;
+  `\\%` and `\\_` stand for themselves.
+- Texts are in single quotes, a quote in them is doubled, and their case does not matter. Dates are quoted
+  too, and are UTC unless they say otherwise; a day means all of it. A duration is a
+  number of seconds, up to now if there is no end.
+- Nothing that is said of `end_date` holds for an execution that has not ended.
+
+What cannot be read answers 400, with its `position`.
+"""
+SORT = """
+Fields as in `filter`, separated by commas, each with `asc` (the default) or `desc` after it. What has not
+ended is later than any `end_date`. Rows that are equal in all of them are in the order of their ids.
+"""
 
 
 class LogFilter(filters.FilterSet):

@@ -17,7 +17,14 @@ from gef_project.api.retrying import patiently
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
 
 from .selection import INCLUDE_PARAMETERS, selected_fields
-from .serializers import ExecutionSerializer, ParamsSerializer, ScriptSerializer, StaffScriptSerializer
+from .serializers import (
+    ExecutionSerializer,
+    ParamsSerializer,
+    ScriptLogQuerySerializer,
+    ScriptLogSerializer,
+    ScriptSerializer,
+    StaffScriptSerializer,
+)
 
 _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The script's id or slug.")]
 
@@ -102,6 +109,19 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         execution = patiently(script.run)(cast(User, request.user), params, source="api")
         serializer = ExecutionSerializer(execution, context={"fields": selected_fields(request)})
         return Response({"data": serializer.data})
+
+    @extend_schema(
+        summary="Read a script's log",
+        description="Of its building. Nothing is built of a script here, so there is never a line.",
+        parameters=[*_ONE, ScriptLogQuerySerializer],
+        responses={200: data_of(ScriptLogSerializer, many=True), **errors(400, 401, 403, 404)},
+        filters=False,
+    )
+    @action(detail=True, pagination_class=None)
+    def log(self, request: Request, pk: str) -> Response:
+        self._find(pk)
+        ScriptLogQuerySerializer(data=request.query_params).is_valid(raise_exception=True)
+        return Response({"data": []})
 
     def _find(self, slug_or_id: str) -> Script:
         try:

@@ -8,9 +8,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from executions.models import Execution, ExecutionLog, Level, Script
+from executions.models import Execution, ExecutionLog, Level, Script, storable
 from gef_project.accounts.serializers import UserSerializer
 from gef_project.api.examples import example
+from gef_project.api.filters import MomentField
 from status.states import INITIAL, Status
 
 from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, NEW_SCRIPT, PARAMS, REPORT, SCRIPT, STAFF_SCRIPT
@@ -82,6 +83,17 @@ class StaffScriptSerializer(ScriptSerializer):
         fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
 
 
+class ScriptLogSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    text = serializers.CharField()
+    register_date = serializers.DateTimeField()
+    script_id = serializers.UUIDField()
+
+
+class ScriptLogQuerySerializer(serializers.Serializer):
+    start = MomentField(required=False, help_text="Lines written after this moment.")
+
+
 @example(PARAMS)
 class ParamsSerializer(serializers.Serializer):
     """Any JSON object: what the script is given."""
@@ -93,12 +105,21 @@ class SecondsField(serializers.Field):
         return value.total_seconds()
 
 
+class LogTextField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        return storable(super().to_internal_value(data))
+
+
 @example(LINE, request=NEW_LINE)
 class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
-    """A line of an execution's log, kept to the letter."""
+    """A line of an execution's log, kept to the letter.
+
+    What cannot be stored is written out: a NUL character as the four characters `\\x00`, half of a
+    surrogate pair as the likes of `\\ud800`.
+    """
 
     execution_id = serializers.UUIDField(read_only=True)
-    text = serializers.CharField(trim_whitespace=False, allow_blank=True, max_length=LOG_TEXT_LIMIT)
+    text = LogTextField(trim_whitespace=False, allow_blank=True, max_length=LOG_TEXT_LIMIT)
     level = serializers.ChoiceField(choices=Level.choices)
 
     class Meta:

@@ -1,5 +1,5 @@
 from .execution import Execution
-from .log import ExecutionLog, Level
+from .log import ExecutionLog, Level, storable
 from .queryset import ExecutionQuerySet
 from .reports import Report, accept_reports
 from .script import Script
@@ -12,4 +12,5 @@ __all__ = [
     "Report",
     "Script",
     "accept_reports",
+    "storable",
 ]

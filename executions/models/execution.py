@@ -51,7 +51,7 @@ class Execution(models.Model):
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         related_name="executions",
-        db_index=False,  # execution_newest_of_user serves
+        db_index=False,  # execution_open_first_of_user serves
     )
     params = VerbatimJSONField(default=dict, blank=True)
     results = VerbatimJSONField(default=dict, blank=True)
@@ -71,9 +71,13 @@ class Execution(models.Model):
         ordering = ["-start_date", "-id"]
         permissions = [("cancel_execution", "Can cancel any execution")]
         indexes = [
-            # The newest executions, of everybody and of one user.
+            # The newest executions, in the admin.
             models.Index(fields=["-start_date", "-id"], name="execution_newest"),
-            models.Index(fields=["user", "-start_date", "-id"], name="execution_newest_of_user"),
+            # A page of open_first(), of everybody and of one user: DESC puts what has no end first.
+            models.Index(fields=["-end_date", "-start_date", "-id"], name="execution_open_first"),
+            models.Index(
+                fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
+            ),
             # What the monitor and the clean-up look through: the few that have not ended.
             models.Index(
                 fields=["start_date"],

@@ -6,6 +6,14 @@ from django.utils import timezone
 from .execution import Execution
 
 
+def storable(text: str) -> str:
+    """The text with what PostgreSQL cannot store written out: NUL as ``\\x00``, surrogates as ``\\ud800``.
+
+    Refusing it would lose the line: the worker library drops what is refused.
+    """
+    return text.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
+
+
 class Level(models.TextChoices):
     DEBUG = "DEBUG"
     INFO = "INFO"

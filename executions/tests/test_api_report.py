@@ -49,7 +49,12 @@ def test_results_and_status_are_stored_together_and_verbatim(execution: Executio
     assert (stored(execution).status, stored(execution).results) == ("FINISHED", RESULTS)
 
 
-@pytest.mark.parametrize("results", [[], 0, False, "", "text", [1, {"a": None}]])
+DEEP: list[object] = []
+for _ in range(198):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("results", [[], 0, False, "", "text", [1, {"a": None}], DEEP])
 def test_results_may_be_any_json(execution: Execution, results: object) -> None:
     report(execution, results=results)
     assert stored(execution).results == results

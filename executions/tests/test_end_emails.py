@@ -12,11 +12,8 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from celery import Celery as CeleryApplication
-from celery import current_app
 from django.db import connection
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from executions import monitoring
@@ -205,22 +202,6 @@ def test_every_end_is_announced_once_by_the_worker(
 @pytest.mark.skipif("EMAIL_URL" in os.environ, reason="the mails go elsewhere")
 def test_without_a_server_mails_are_files_of_the_service(settings: Settings) -> None:
     assert Path(settings.EMAIL_FILE_PATH) == settings.VAR_DIR / "mail"
-
-
-@pytest.fixture
-def broker_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to the setting
-    application = CeleryApplication("nowhere", set_as_current=False)
-    application.config_from_object("django.conf:settings", namespace="CELERY")
-    application.conf.broker_url = "redis://127.0.0.1:1/0"
-    application.conf.broker_transport = "redis"
-    application.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
-    ours = current_app._get_current_object()
-    application.set_current()
-    with pytest.raises(OperationalError):
-        current_app.send_task("nothing", retry=False)
-    yield
-    ours.set_current()
 
 
 @pytest.mark.django_db(transaction=True)

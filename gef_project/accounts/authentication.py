@@ -1,9 +1,15 @@
-"""Who sends a request: a user, or the process of one execution, each by an access token."""
+"""Who sends a request: a user, or the process of one execution, each by an access token.
+
+Each log-in of a user begins a session of its own, which its tokens name; logging out ends that session. An
+execution's credential can be had anew at any time from the project's secret key, so its tokens are good until
+they expire, and cost no query.
+"""
 
 from dataclasses import dataclass
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.db.models import Exists
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
@@ -11,10 +17,13 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from gef_project.api.errors import CHALLENGE, Unauthorized
 
-from .models import User
+from .models import RevokedToken, User
 
 # The claim that names the execution, in the tokens of an execution's own credential.
 EXECUTION_CLAIM = "execution_id"
+# Those that say what could have been revoked, in the tokens of a user.
+SESSION_CLAIM = "session"
+GENERATION_CLAIM = "generation"
 
 
 @dataclass(frozen=True)
@@ -66,19 +75,52 @@ def caller_of(token: Token) -> Caller:
     """Whom a valid token was given to.
 
     Raises:
-        Unauthorized: a user who has been deleted or made inactive since.
+        Unauthorized: it has been revoked, or its user has been deleted or made inactive since.
     """
     if execution_id := token.get(EXECUTION_CLAIM):
         return OwnCredential(UUID(execution_id))
-    user = User.objects.filter(pk=token.get("user_id"), is_active=True).first()
+    if SESSION_CLAIM not in token:
+        raise Unauthorized("The token is invalid: it is of an older version.")
+    names = [token[SESSION_CLAIM]]
+    if isinstance(token, RefreshToken):
+        names.append(token["jti"])
+    users = User.objects.filter(pk=token["user_id"], is_active=True, token_generation=token[GENERATION_CLAIM])
+    user = users.exclude(Exists(RevokedToken.objects.filter(pk__in=names))).first()
     if user is None:
-        raise Unauthorized("The user of this token may no longer log in.", "token_revoked")
+        raise _revoked()
     return user
 
 
 def refresh_token_for(caller: Caller) -> RefreshToken:
-    if isinstance(caller, User):
-        return RefreshToken.for_user(caller)
-    token = RefreshToken()
-    token[EXECUTION_CLAIM] = str(caller.execution_id)
+    """The first refresh token of a new session."""
+    if not isinstance(caller, User):
+        token = RefreshToken()
+        token[EXECUTION_CLAIM] = str(caller.execution_id)
+        return token
+    token = RefreshToken.for_user(caller)
+    token[SESSION_CLAIM] = str(uuid4())
+    token[GENERATION_CLAIM] = caller.token_generation
     return token
+
+
+def exchange(token: RefreshToken) -> None:
+    """Make the next refresh token of its session of it, and revoke what it was.
+
+    Raises:
+        Unauthorized: somebody has exchanged it already.
+    """
+    if not RevokedToken.objects.revoke(token["jti"]):
+        raise _revoked()
+    token.set_jti()
+    token.set_iat()
+    token.set_exp()
+
+
+def end_session(token: Token) -> None:
+    """Log out: no token of this token's session is good any more."""
+    if SESSION_CLAIM in token:
+        RevokedToken.objects.revoke(token[SESSION_CLAIM])
+
+
+def _revoked() -> Unauthorized:
+    return Unauthorized("The token has been revoked, or its user may no longer log in.", "token_revoked")

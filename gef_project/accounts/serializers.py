@@ -1,16 +1,22 @@
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
-from django.contrib.auth import authenticate
+from django.contrib.auth import authenticate, password_validation
+from django.core.exceptions import ValidationError
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from executions.credentials import execution_of
-from gef_project.api.errors import Unauthorized
+from gef_project.api.errors import TooManyAttempts, Unauthorized
 from gef_project.api.examples import USER_ID, example
 
-from .authentication import Caller, OwnCredential, caller_of, read_token
+from .authentication import Caller, OwnCredential, caller_of, exchange, read_token
 from .models import Role, User
+from .models.attempts import Attempt
+
+LONGEST_PASSWORD = 4096
 
 ME = {
     "id": USER_ID,
@@ -48,22 +54,51 @@ def tokens(caller: Caller, refresh: RefreshToken) -> dict[str, Any]:
     }
 
 
+class MessageSerializer(serializers.Serializer):
+    msg = serializers.CharField()
+
+
+class PasswordField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=LONGEST_PASSWORD, trim_whitespace=False, **kwargs)
+
+
+def user_with(request: Request, email: str, password: str) -> User | None:
+    """The active user with this email and password.
+
+    That there is none takes as long to find out, whatever is wrong: Django hashes the password anyway.
+
+    Raises:
+        TooManyAttempts: nothing has been checked.
+    """
+    attempt = Attempt(BaseThrottle().get_ident(request), email)
+    if wait := attempt.wait():
+        raise TooManyAttempts(wait)
+    user = authenticate(request, email=email, password=password)
+    if not isinstance(user, User):
+        attempt.failed()
+        return None
+    attempt.succeeded()
+    return user
+
+
 @example(LOGIN)
 class LoginSerializer(serializers.Serializer):
-    email = serializers.CharField()
-    password = serializers.CharField(trim_whitespace=False)
+    email = serializers.CharField(max_length=254)
+    password = PasswordField()
 
     def log_in(self) -> Caller:
         """The user or the execution whose email and password these are.
 
         Raises:
             Unauthorized: nobody's. The answer is the same whatever is wrong.
+            TooManyAttempts: too many have failed.
         """
         email, password = self.validated_data["email"], self.validated_data["password"]
         if execution_id := execution_of(email, password):
             return OwnCredential(execution_id)
-        user = authenticate(self.context["request"], email=email, password=password)
-        if not isinstance(user, User):
+        user = user_with(self.context["request"], email, password)
+        if user is None:
             text = "The email or the password is wrong."
             raise Unauthorized(text, "bad_credentials", msg=text, message=text)
         return user
@@ -73,21 +108,85 @@ class LoginSerializer(serializers.Serializer):
 class RefreshSerializer(serializers.Serializer):
     refresh_token = serializers.CharField()
 
-    def refresh(self) -> tuple[Caller, RefreshToken]:
-        """Whose the token is, and the token.
+    def refresh(self, *, rotate: bool) -> tuple[Caller, RefreshToken]:
+        """Whose the token is, and the token: another one if it is to be exchanged.
 
         Raises:
-            Unauthorized: it is not ours or has expired, or its user may no longer log in.
+            Unauthorized: it is not ours, has expired, or has been revoked.
         """
         token = read_token(RefreshToken, self.validated_data["refresh_token"])
-        return caller_of(token), token
+        caller = caller_of(token)
+        if rotate and isinstance(caller, User):
+            exchange(token)
+        return caller, token
+
+
+class LogoutSerializer(serializers.Serializer):
+    refresh_token = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="Of another session, to be ended as well.",
+    )
+
+    def refresh_token_of_another_session(self) -> RefreshToken | None:
+        """None also if it cannot be read: then there is nothing of which to log out."""
+        try:
+            return read_token(RefreshToken, self.validated_data.get("refresh_token") or "")
+        except Unauthorized:
+            return None
 
 
 @example(ME)
 class UserSerializer(serializers.ModelSerializer[User]):
     role = serializers.ChoiceField(choices=Role.choices, read_only=True)
+    created_at = serializers.DateTimeField(source="date_joined", read_only=True)
 
     class Meta:
         model = User
-        fields = ["id", "email", "name", "role", "institution", "country", "email_notifications"]
+        fields = [
+            "id",
+            "email",
+            "name",
+            "role",
+            "institution",
+            "country",
+            "email_notifications",
+            "created_at",
+        ]
         read_only_fields = fields
+
+
+class OwnUserSerializer(UserSerializer):
+    """What users may change of themselves."""
+
+    password = PasswordField(
+        write_only=True, required=False, help_text="A new one. It ends every session, this one too."
+    )
+    old_password = PasswordField(
+        write_only=True, required=False, help_text="The one that it replaces; needed with `password`."
+    )
+
+    class Meta(UserSerializer.Meta):
+        fields = [*UserSerializer.Meta.fields, "password", "old_password"]
+        read_only_fields = ["id", "email", "role", "created_at"]
+
+    def validate(self, changes: dict[str, Any]) -> dict[str, Any]:
+        old = changes.pop("old_password", None)
+        if "password" in changes:
+            self._check(changes["password"], old)
+        return changes
+
+    def update(self, user: User, changes: dict[str, Any]) -> User:
+        if "password" in changes:
+            user.set_password(changes.pop("password"))
+        return super().update(user, changes)
+
+    def _check(self, new: str, old: str | None) -> None:
+        user = cast(User, self.instance)
+        if old is None or user_with(self.context["request"], user.email, old) is None:
+            raise serializers.ValidationError({"old_password": "It is missing or wrong."})
+        try:
+            password_validation.validate_password(new, user)
+        except ValidationError as error:
+            raise serializers.ValidationError({"password": error.messages}) from error

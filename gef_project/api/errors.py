@@ -1,5 +1,7 @@
 """What can go wrong with a request, by name; ``handlers.py`` makes the answer of it."""
 
+import math
+from datetime import timedelta
 from http import HTTPStatus
 
 from rest_framework import exceptions
@@ -46,6 +48,16 @@ class Conflict(ApiError):
 class TooLarge(ApiError):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
+
+
+class TooManyAttempts(ApiError):
+    status_code = HTTPStatus.TOO_MANY_REQUESTS
+    default_code = "too_many_attempts"
+
+    def __init__(self, wait: timedelta) -> None:
+        self.wait = math.ceil(wait.total_seconds())
+        text = f"Logging in has failed too often. Try again in {self.wait} s."
+        super().__init__(text, msg=text, message=text)
 
 
 class Busy(ApiError):

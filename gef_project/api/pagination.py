@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from .errors import BadRequest
+from .schema import query_parameter
 
 
 def whole_number(request: Request, name: str, default: int, *, most: int | None = None) -> int:
@@ -51,14 +52,12 @@ class EnvelopePagination(BasePagination):
         return {"type": "object", "required": ["data"], "properties": {"data": schema, **counts}}
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        number = {"type": "integer", "minimum": 1}
         return [
-            _parameter("page", "The page, from 1 on. One past the end is empty."),
-            _parameter(
-                "per_page", f"Rows a page: {self.per_page} unless given, at most {self.most_per_page}."
+            query_parameter("page", "The page, from 1 on. One past the end is empty.", number),
+            query_parameter(
+                "per_page",
+                f"Rows a page: {self.per_page} unless given, at most {self.most_per_page}.",
+                number,
             ),
         ]
-
-
-def _parameter(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 1}
-    return {"name": name, "in": "query", "description": description, "schema": schema}

@@ -13,6 +13,8 @@ from rest_framework.parsers import BaseParser
 from .errors import TooLarge
 
 _GZIP = zlib.MAX_WBITS | 16
+# Lists and objects inside one another: what is deeper can be read, but then not everywhere be written.
+MOST_DEEP = 200
 
 
 class BoundedJSONParser(BaseParser):
@@ -34,11 +36,14 @@ class BoundedJSONParser(BaseParser):
             raise TooLarge(f"A body may have {limit} bytes.")
         try:
             # json.loads tells UTF-8, -16 and -32 apart, as JSON's standard demands.
-            return json.loads(body, parse_constant=_refuse, parse_float=_finite)
+            document = json.loads(body, parse_constant=_refuse, parse_float=_finite)
         except RecursionError:
-            raise ParseError("The body is not JSON that can be read: it is nested too deeply.") from None
+            raise _too_deep() from None
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}") from error
+        if _is_too_deep(document):
+            raise _too_deep()
+        return document
 
 
 def _is_gzipped(headers: Mapping[str, str]) -> bool:
@@ -55,6 +60,26 @@ def _inflate(body: bytes, limit: int) -> bytes:
     if len(inflated) <= limit and not inflater.eof:
         raise ParseError("The body is not gzip: it ends too early.")
     return inflated
+
+
+def _is_too_deep(document: Any) -> bool:
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(MOST_DEEP):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+    return bool(level)
+
+
+def _too_deep() -> ParseError:
+    return ParseError(
+        f"The body is nested too deeply: {MOST_DEEP} lists and objects in one another are read."
+    )
 
 
 def _refuse(constant: str) -> NoReturn:

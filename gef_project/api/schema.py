@@ -28,9 +28,13 @@ class ErrorSerializer(serializers.Serializer):
     errors = serializers.DictField(  # type: ignore[assignment]  # the metaclass takes it off the class
         required=False, help_text="400 `invalid`: each field or parameter, and what is wrong with it."
     )
+    position = serializers.IntegerField(
+        required=False,
+        help_text="400 of `filter` and `sort`: which character, from 1 on, was not understood.",
+    )
     error = serializers.CharField(required=False, help_text="401: the code once more.")
-    msg = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
-    message = serializers.CharField(required=False, help_text="401 at `/auth`: the detail once more.")
+    msg = serializers.CharField(required=False, help_text="401 and 429 at `/auth`: the detail once more.")
+    message = serializers.CharField(required=False, help_text="401 and 429 at `/auth`: the detail once more.")
     status_from = serializers.CharField(required=False, help_text="409: where the execution stands.")
     status_to = serializers.CharField(
         required=False, allow_null=True, help_text="409: what was reported; null if it was no status."
@@ -48,6 +52,7 @@ _MEANINGS = {
     409: "The execution cannot go there from where it stands.",
     413: "The body is too large, if need be after it has been inflated.",
     415: "The body is not `application/json`.",
+    429: "Too many attempts have failed: try again after `Retry-After` seconds.",
     503: "The ledger is busy: try again after `Retry-After` seconds.",
 }
 
@@ -78,6 +83,11 @@ def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False)
     value = {"data": [shown.value] if many else shown.value}
     in_answers = OpenApiExample("example", value, response_only=True, status_codes=["200", "202"])
     return extend_schema_serializer(examples=[in_answers])(wrapped)
+
+
+def query_parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """For what adds parameters to an operation by itself; a text unless the schema says otherwise."""
+    return {"name": name, "in": "query", "description": description, "schema": schema or {"type": "string"}}
 
 
 def without_trailing_slash(endpoints: list[tuple[str, ...]], **kwargs: Any) -> list[tuple[str, ...]]:

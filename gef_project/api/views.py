@@ -69,7 +69,7 @@ def _database_answers() -> bool:
 
 @extend_schema(exclude=True)
 class NoSuchPathView(APIView):
-    """What is below ``/api`` and ``/auth`` answers in the API's error shape, even if it is nothing."""
+    """What is below ``/api``, ``/auth`` and ``/stats`` answers in the API's error shape, even as nothing."""
 
     authentication_classes = []
     permission_classes = [AllowAny]

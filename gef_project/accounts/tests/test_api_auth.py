@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken
 
 from executions.credentials import password, user_name
 from executions.models import Execution
+from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
 
 from .clients import client_of
@@ -98,19 +99,19 @@ def test_a_refresh_token_can_be_used_again_and_again(api: APIClient, person: Use
 
 
 def test_an_expired_refresh_token_is_refused(api: APIClient, person: User) -> None:
-    token = RefreshToken.for_user(person)
+    token = refresh_token_for(person)
     token.set_exp(lifetime=-timedelta(seconds=1))
     answer = api.post("/auth/refresh", {"refresh_token": str(token)})
     assert (answer.status_code, answer.json()["error"]) == (401, "token_expired")
 
 
 def test_an_access_token_does_not_refresh(api: APIClient, person: User) -> None:
-    answer = api.post("/auth/refresh", {"refresh_token": str(AccessToken.for_user(person))})
+    answer = api.post("/auth/refresh", {"refresh_token": str(refresh_token_for(person).access_token)})
     assert (answer.status_code, answer.json()["error"]) == (401, "token_invalid")
 
 
 def test_an_inactive_user_can_neither_refresh_nor_go_on(api: APIClient, person: User) -> None:
-    refresh = RefreshToken.for_user(person)
+    refresh = refresh_token_for(person)
     person.is_active = False
     person.save()
     answers = [
@@ -143,14 +144,14 @@ def test_a_token_that_is_no_good_answers_401(api: APIClient, db: None, header: s
 
 
 def test_an_expired_token_answers_401(api: APIClient, person: User) -> None:
-    token = AccessToken.for_user(person)
+    token = refresh_token_for(person).access_token
     token.set_exp(lifetime=-timedelta(seconds=1))
     answer = authorized(api, f"Bearer {token}")
     assert (answer.status_code, answer.json()["error"]) == (401, "token_expired")
 
 
 def test_a_refresh_token_opens_nothing(api: APIClient, person: User) -> None:
-    assert authorized(api, f"Bearer {RefreshToken.for_user(person)}").status_code == 401
+    assert authorized(api, f"Bearer {refresh_token_for(person)}").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -168,5 +169,6 @@ def test_me(owner: User, flags: tuple[bool, bool, str]) -> None:
             "institution": "",
             "country": "",
             "email_notifications": True,
+            "created_at": f"{owner.date_joined:%Y-%m-%dT%H:%M:%S.%fZ}",
         }
     }

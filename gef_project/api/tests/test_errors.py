@@ -46,6 +46,8 @@ def test_an_unknown_or_odd_id_is_404(admin: User, execution_id: object) -> None:
         (b'{"results": 1e999}', "application/json", 400, "parse_error"),
         (b'{"results": ' + b"9" * 5000 + b"}", "application/json", 400, "parse_error"),
         (b"[" * 100_000, "application/json", 400, "parse_error"),
+        (b'{"results": ' + b"[" * 200 + b"]" * 200 + b"}", "application/json", 400, "parse_error"),
+        (b'{"results": ' + b'{"a":' * 900 + b"1" + b"}" * 901, "application/json", 400, "parse_error"),
         (b"[]", "application/json", 400, "invalid"),
         (b"status=RUNNING", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
         (b"{}", "text/plain", 415, "unsupported_media_type"),

@@ -22,14 +22,18 @@ READS = "401 404 200 200 200 404"
 TABLE: dict[tuple[str, str], str] = {
     ("post", "/auth"): "400 400 400 400 400 400",
     ("post", "/auth/refresh"): "400 400 400 400 400 400",
+    ("post", "/auth/logout"): USERS,
+    ("post", "/auth/logout-all"): USERS,
     ("get", "/api-health"): EVERYBODY,
     ("get", "/api/v1/user/me"): USERS,
+    ("patch", "/api/v1/user/me"): USERS,
     ("get", "/api/v1/script"): USERS,
     ("post", "/api/v1/script"): STAFF,
     ("get", "/api/v1/script/{id}"): USERS,
     ("put", "/api/v1/script/{id}"): STAFF,
     ("patch", "/api/v1/script/{id}"): STAFF,
     ("post", "/api/v1/script/{id}/run"): USERS,
+    ("get", "/api/v1/script/{id}/log"): USERS,
     ("get", "/api/v1/execution"): USERS,
     ("patch", "/api/v1/execution"): STAFF,
     ("post", "/api/v1/execution/cancel"): USERS,
@@ -44,6 +48,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("get", "/api/v1/status"): STAFF,
     ("get", "/api/v1/status/current"): STAFF,
     ("get", "/api/v1/status/export"): STAFF,
+    ("get", "/api/v1/status/cluster"): STAFF,
 }
 BODIES: dict[tuple[str, str], object] = {
     ("patch", "/api/v1/execution"): [],
@@ -101,6 +106,7 @@ def test_what_is_not_published_is_for_staff(clients: dict[str, APIClient], calle
     ScriptFactory(slug="draft", published=False)
     client = clients[caller]
     assert client.get("/api/v1/script/draft").status_code == status
+    assert client.get("/api/v1/script/draft/log").status_code == status
     assert client.post("/api/v1/script/draft/run").status_code == status
 
 

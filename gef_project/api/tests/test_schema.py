@@ -69,10 +69,13 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api-health",
         "/auth",
         "/auth/refresh",
+        "/auth/logout",
+        "/auth/logout-all",
         "/api/v1/user/me",
         "/api/v1/script",
         "/api/v1/script/{id}",
         "/api/v1/script/{id}/run",
+        "/api/v1/script/{id}/log",
         "/api/v1/execution",
         "/api/v1/execution/cancel",
         "/api/v1/execution/export",
@@ -84,6 +87,7 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api/v1/status",
         "/api/v1/status/current",
         "/api/v1/status/export",
+        "/api/v1/status/cluster",
     }
 
 

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 
@@ -55,6 +55,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(
         default=False, help_text="May use the admin and see everybody's executions."
     )
+    # Tokens carry it: those of an older generation are revoked.
+    token_generation = models.PositiveIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -63,6 +65,21 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return str(self.email)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A password that was set ends every session: it may have been changed because it got known."""
+        # Django's own note that set_password() was called, and not just for a better hash of the same.
+        raw_password: str | None = self._password  # type: ignore[attr-defined]
+        new_password = raw_password is not None and not self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if new_password:
+                self.end_sessions()
+
+    def end_sessions(self) -> None:
+        """Log the user out everywhere: no token that was given out so far is good any more."""
+        type(self).objects.filter(pk=self.pk).update(token_generation=models.F("token_generation") + 1)
+        self.refresh_from_db(fields=["token_generation"])
 
     @property
     def role(self) -> Role:

@@ -1,0 +1,51 @@
+"""Section 6 of the clients' contract: scripts. See ``test_api_scripts.py`` too."""
+
+import pytest
+
+from executions.models import Script
+from gef_project.accounts.models import User
+from gef_project.accounts.tests.clients import client_of
+
+from .factories import ScriptFactory
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/api/v1/script"
+
+
+def test_the_plugin_reads_the_whole_list(owner: User) -> None:
+    ScriptFactory.create_batch(25)
+    body = client_of(owner).get(LIST).json()
+    assert set(body) == {"data"}
+    assert len(body["data"]) == 25
+    assert {row["status"] for row in body["data"]} == {"SUCCESS"}
+    assert all(isinstance(row["description"], str) for row in body["data"])
+
+
+def test_the_web_page_counts_by_the_total(owner: User) -> None:
+    ScriptFactory.create_batch(3)
+    body = client_of(owner).get(f"{LIST}?page=1&per_page=1").json()
+    assert (len(body["data"]), body["page"], body["per_page"], body["total"]) == (1, 1, 1, 3)
+
+
+def test_a_name_may_hold_a_version(owner: User) -> None:
+    ScriptFactory(name="land-cover 1_0_1", slug="land-cover-1_0_1")
+    assert client_of(owner).get(f"{LIST}/land-cover-1_0_1").json()["data"]["name"] == "land-cover 1_0_1"
+
+
+@pytest.mark.parametrize("query", ["", "?include=logs", "?include=nonsense"])
+def test_a_script_is_found_by_id_and_by_slug(script: Script, owner: User, query: str) -> None:
+    by_id, by_slug = (client_of(owner).get(f"{LIST}/{name}{query}") for name in (script.pk, script.slug))
+    assert by_id.status_code == 200
+    assert by_id.json() == by_slug.json()
+
+
+@pytest.mark.parametrize("query", ["", "?start=2026-01-01T00:00:00 00:00"])
+def test_nothing_is_built_so_a_script_has_no_log(script: Script, owner: User, query: str) -> None:
+    for name in (script.pk, script.slug):
+        assert client_of(owner).get(f"{LIST}/{name}/log{query}").json() == {"data": []}
+
+
+def test_a_moment_that_cannot_be_read_is_400(script: Script, owner: User) -> None:
+    answer = client_of(owner).get(f"{LIST}/sums/log?start=x")
+    assert (answer.status_code, set(answer.json()["errors"])) == (400, {"start"})

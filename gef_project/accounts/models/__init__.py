@@ -1,0 +1,5 @@
+from .attempts import LoginAttempts
+from .revocation import RevokedToken
+from .user import LowercaseEmailField, Role, User, UserManager
+
+__all__ = ["LoginAttempts", "LowercaseEmailField", "RevokedToken", "Role", "User", "UserManager"]
