@@ -36,6 +36,7 @@ ERRORS = {
     ),
     413: _error(413, "too_large", "A body may have 52428800 bytes."),
     415: _error(415, "unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
+    429: _error(429, "too_many_attempts", "Logging in has failed too often. Try again in 30 s."),
     503: _error(503, "busy", "The status ledger is busy; try again."),
 }
 
@@ -49,6 +50,9 @@ _PARAMETERS = {
     "page": 1,
     "per_page": 20,
     "last-id": 1200,
+    "filter": "status='FINISHED',duration>3600",
+    "sort": "end_date desc",
+    "rotate": "false",
 } | dict.fromkeys(
     ("start", "start_date", "end_date", "updated_at", "date_from", "date_to"), "2026-01-31T00:00:00+00:00"
 )
