@@ -83,6 +83,7 @@ class StaffScriptSerializer(ScriptSerializer):
         fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
 
 
+@example({"id": 1, "text": "Built.", "register_date": SCRIPT["created_at"], "script_id": SCRIPT["id"]})
 class ScriptLogSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     text = serializers.CharField()

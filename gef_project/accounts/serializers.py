@@ -54,6 +54,7 @@ def tokens(caller: Caller, refresh: RefreshToken) -> dict[str, Any]:
     }
 
 
+@example({"msg": "You are logged out."})
 class MessageSerializer(serializers.Serializer):
     msg = serializers.CharField()
 
@@ -121,6 +122,7 @@ class RefreshSerializer(serializers.Serializer):
         return caller, token
 
 
+@example(REFRESH)
 class LogoutSerializer(serializers.Serializer):
     refresh_token = serializers.CharField(
         required=False,
