@@ -199,11 +199,13 @@ class Execution(models.Model):
             self.log(f"{refusal} Reported: {json.dumps(given)}", level="WARNING")
             raise
 
+    @retries_deadlocks
     def log(self, text: str, level: str) -> "ExecutionLog":
         """Add a line to the execution's log.
 
         Raises:
             ExecutionGone: it has been deleted.
+            LedgerBusy: it is being deleted, and that takes too long; try again.
         """
         try:
             return self.logs.create(text=text, level=level)

@@ -9,76 +9,17 @@ from typing import Any
 import pytest
 from django.db import Error, OperationalError, connection, transaction
 
-from executions.models import Execution, ExecutionLog
-from status.attribution import attributed_to
+from executions.models import Execution
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import race
+from status.tests.racing import race, unfinished, waiting_for_the_ledger
 from status.verification import first_fault
 
+from .changes import CHANGES, Change, create_many, delete, move, move_many, state
 from .factories import ExecutionFactory
 from .processes import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def move(execution: Execution) -> None:
-    assert execution.update_status(Status.RUNNING, progress=5, source="shell") is not None
-
-
-def move_what_has_moved(execution: Execution) -> None:
-    """By an instance that thinks that it is READY still."""
-    execution.status = Status.READY
-    assert execution.update_status(Status.RUNNING) is not None
-
-
-def end(execution: Execution) -> None:
-    execution.accept_report("FINISHED", results={"rows": 3}, source="api")
-
-
-def move_many(execution: Execution) -> None:
-    assert execution.script.executions.update_status(Status.CANCELLED) == 1
-
-
-def take(execution: Execution) -> None:
-    assert execution.take("worker")
-
-
-def create_many(execution: Execution) -> None:
-    with attributed_to(execution.user, "shell", "three at once"):
-        Execution.objects.bulk_create(
-            Execution(user=execution.user, script=execution.script) for _ in range(3)
-        )
-
-
-def run(execution: Execution) -> None:
-    execution.script.run(execution.user)
-
-
-def delete(execution: Execution) -> None:
-    execution.delete()
-
-
-def delete_many(execution: Execution) -> None:
-    assert execution.script.executions.all().delete()[0] == 1
-
-
-def delete_by_cascade(execution: Execution) -> None:
-    execution.script.delete()
-
-
-CHANGES = [
-    move,
-    move_what_has_moved,
-    end,
-    move_many,
-    take,
-    create_many,
-    run,
-    delete,
-    delete_many,
-    delete_by_cascade,
-]
 
 
 class Interrupted(Exception):
@@ -110,21 +51,17 @@ class Interruption:
         return execute(sql, params, many, context)
 
 
-def state() -> list[list[dict[str, Any]]]:
-    return [list(model.objects.order_by("pk").values()) for model in (Execution, StatusLog, ExecutionLog)]
-
-
 FAILURES = [fail_here, fail_there, lose_the_connection]
 
 
-def make(change: Callable[[Execution], None], execution: Execution, interruption: Interruption) -> None:
+def make(change: Change, execution: Execution, interruption: Interruption) -> None:
     fresh = Execution.objects.select_related("script", "user").get(pk=execution.pk)
     with connection.execute_wrapper(interruption):
         change(fresh)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_any_statement_may_fail(change: Callable[[Execution], None], execution: Execution) -> None:
+def test_any_statement_may_fail(change: Change, execution: Execution) -> None:
     before, failures = state(), 0
     for nth, fail in ((nth, fail) for nth in count(1) for fail in FAILURES):
         try:
@@ -141,9 +78,7 @@ def test_any_statement_may_fail(change: Callable[[Execution], None], execution: 
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_any_statement_may_fail_inside_a_larger_transaction(
-    change: Callable[[Execution], None], execution: Execution
-) -> None:
+def test_any_statement_may_fail_inside_a_larger_transaction(change: Change, execution: Execution) -> None:
     for nth in count(1):
         other, newest = ExecutionFactory(), StatusLog.objects.newest().id
         with transaction.atomic():
@@ -177,16 +112,6 @@ def test_the_connection_may_be_lost_at_the_commit(
     assert first_fault() is None
 
 
-def waiting_for_the_ledger() -> list[int]:
-    """The server processes on this database that do."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
-            " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
-        )
-        return [pid for (pid,) in cursor.fetchall()]
-
-
 def terminate(pid: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
@@ -194,39 +119,25 @@ def terminate(pid: int) -> None:
 
 @pytest.mark.parametrize("change", [move, move_many, create_many, delete])
 def test_the_connection_may_be_lost_while_it_waits_for_the_ledger(
-    change: Callable[[Execution], None], execution: Execution
+    change: Change, execution: Execution
 ) -> None:
-    held, done = threading.Event(), threading.Event()
     holder = ExecutionFactory()
     before = state()
 
-    def hold() -> None:
-        with transaction.atomic():
-            holder.update_status(Status.RUNNING)
-            held.set()
-            done.wait()
-            transaction.set_rollback(True)
-
-    def wait() -> None:
-        held.wait()
-        change(execution)
-
     def cut() -> None:
-        try:
-            terminate(*eventually(waiting_for_the_ledger))
-        finally:
-            done.set()
+        terminate(*eventually(waiting_for_the_ledger))
 
-    held_to_the_end, error, cut_off = race(3, lambda number: (hold, wait, cut)[number]())
-    assert (held_to_the_end, cut_off) == (None, None)
+    with unfinished(lambda: holder.update_status(Status.RUNNING)):
+        error, cut_off = race(2, lambda number: change(execution) if number == 0 else cut())
     assert isinstance(error, OperationalError)
+    assert cut_off is None
     assert state() == before
     assert first_fault() is None
 
 
 def test_who_waits_goes_on_when_the_holder_is_lost(execution: Execution) -> None:
-    held = threading.Event()
     holder = ExecutionFactory()
+    held = threading.Event()
 
     def hold() -> None:
         with transaction.atomic():
