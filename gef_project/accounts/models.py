@@ -7,6 +7,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.utils import timezone
 
+from status.locking import retries_deadlocks
+
 
 class Role(models.TextChoices):
     """The names under which clients know Django's staff and superuser flags."""
@@ -24,7 +26,16 @@ class LowercaseEmailField(models.EmailField):
         return value.lower() if isinstance(value, str) else value
 
 
+class UserQuerySet(models.QuerySet["User"]):
+    @retries_deadlocks
+    def delete(self) -> tuple[int, dict[str, int]]:
+        return super().delete()
+
+
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Make and store a user; without a password it cannot log in.
 
@@ -63,6 +74,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return str(self.email)
+
+    @retries_deadlocks
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        return super().delete(*args, **kwargs)
 
     @property
     def role(self) -> Role:
