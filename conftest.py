@@ -63,6 +63,15 @@ def own_folders(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def short_lock_timeout(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every connection waits for a lock no longer than 50 ms."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=50")
+    connection.close()
+    yield
+    connection.close()
+
+
+@pytest.fixture
 def owner(db: None) -> User:
     return UserFactory(email="owner@example.org")
 

@@ -13,8 +13,8 @@ from executions.models.script import ScriptQuerySet
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsUser
 from gef_project.api.errors import BadRequest
-from gef_project.api.retrying import patiently
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from gef_project.retrying import briefly
 
 from .selection import INCLUDE_PARAMETERS, selected_fields
 from .serializers import (
@@ -106,7 +106,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         if not isinstance(request.data, dict):
             raise BadRequest("The parameters of a run are a JSON object.", "invalid")
         params = {**request.query_params.dict(), **request.data}
-        execution = patiently(script.run)(cast(User, request.user), params, source="api")
+        execution = briefly(script.run)(cast(User, request.user), params, source="api")
         serializer = ExecutionSerializer(execution, context={"fields": selected_fields(request)})
         return Response({"data": serializer.data})
 
