@@ -54,11 +54,10 @@ class EnvelopePagination(BasePagination):
         return [
             _parameter("page", "The page, from 1 on. One past the end is empty."),
             _parameter(
-                "per_page", f"Rows a page: {self.per_page} unless given, at most {self.most_per_page}."
+                "per_page", f"Rows a page: {self.per_page} unless given, from 1 to {self.most_per_page}."
             ),
         ]
 
 
 def _parameter(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 1}
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+    return {"name": name, "in": "query", "description": description, "schema": {"type": "integer"}}
