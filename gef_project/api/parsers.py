@@ -12,6 +12,8 @@ from rest_framework.parsers import BaseParser
 
 from .errors import TooLarge
 
+# More than lie between the parser and whatever writes what it has read.
+FRAMES_LEFT = 200
 _GZIP = zlib.MAX_WBITS | 16
 
 
@@ -33,12 +35,21 @@ class BoundedJSONParser(BaseParser):
         if len(body) > limit:
             raise TooLarge(f"A body may have {limit} bytes.")
         try:
-            # json.loads tells UTF-8, -16 and -32 apart, as JSON's standard demands.
-            return json.loads(body, parse_constant=_refuse, parse_float=_finite)
+            return _read(body, FRAMES_LEFT)
         except RecursionError:
             raise ParseError("The body is not JSON that can be read: it is nested too deeply.") from None
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}") from error
+
+
+def _read(body: bytes, frames: int) -> Any:
+    """The document, read so many calls further down: what is nested so deeply that it can just be read here
+    could not be written from there any more.
+    """
+    if frames:
+        return _read(body, frames - 1)
+    # json.loads tells UTF-8, -16 and -32 apart, as JSON's standard demands.
+    return json.loads(body, parse_constant=_refuse, parse_float=_finite)
 
 
 def _is_gzipped(headers: Mapping[str, str]) -> bool:
