@@ -240,7 +240,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["gef_project.api.schema.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "gef_project.api.examples.with_parameter_examples",
+        "gef_project.api.examples.with_requests_explained",
     ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": "status.states.Status",

@@ -11,17 +11,19 @@ from rest_framework import serializers
 from executions.models import Execution, ExecutionLog, Level, Script, storable
 from gef_project.accounts.serializers import UserSerializer
 from gef_project.api.examples import example
+from gef_project.api.fields import ModelSerializer, Text
 from gef_project.api.filters import MomentField
+from gef_project.api.schema import ConstrainedSerializer, one_at_least
 from status.states import INITIAL, Status
 
-from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, NEW_SCRIPT, PARAMS, REPORT, SCRIPT, STAFF_SCRIPT
+from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, NEW_SCRIPT, REPORT, SCRIPT, STAFF_SCRIPT
 
 # The longest line of a log; the worker library cuts its lines at 9,000 characters.
 LOG_TEXT_LIMIT = 100_000
 
 
 @example(SCRIPT)
-class ScriptSerializer(serializers.ModelSerializer[Script]):
+class ScriptSerializer(ModelSerializer[Script]):
     """A script as everybody may see it.
 
     A script is a command on the workers' machines, so nothing is built and nothing is reserved for it:
@@ -74,7 +76,7 @@ class StaffScriptSerializer(ScriptSerializer):
     """A script as staff see and write it: with what it runs."""
 
     command = serializers.ListField(
-        child=serializers.CharField(trim_whitespace=False),
+        child=Text(trim_whitespace=False),
         min_length=1,
         help_text="The program and its arguments. No shell reads it.",
     )
@@ -95,9 +97,17 @@ class ScriptLogQuerySerializer(serializers.Serializer):
     start = MomentField(required=False, help_text="Lines written after this moment.")
 
 
-@example(PARAMS)
-class ParamsSerializer(serializers.Serializer):
-    """Any JSON object: what the script is given."""
+@example(STAFF_SCRIPT)
+class SeenScriptSerializer(ScriptSerializer):
+    """What the schema says of a script that is read: with what it runs, if staff reads it."""
+
+    command = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="For staff only."
+    )
+    time_limit = serializers.IntegerField(required=False, help_text="Seconds. For staff only.")
+
+    class Meta(ScriptSerializer.Meta):
+        fields = StaffScriptSerializer.Meta.fields
 
 
 @extend_schema_field(OpenApiTypes.DOUBLE)
@@ -112,7 +122,7 @@ class LogTextField(serializers.CharField):
 
 
 @example(LINE, request=NEW_LINE)
-class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
+class LogSerializer(ModelSerializer[ExecutionLog]):
     """A line of an execution's log, kept to the letter.
 
     What cannot be stored is written out: a NUL character as the four characters `\\x00`, half of a
@@ -192,8 +202,10 @@ class PercentField(serializers.Field):
 
 
 @example(REPORT)
-class ReportSerializer(serializers.Serializer):
+class ReportSerializer(ConstrainedSerializer):
     """What a run reports of itself: one of the three at least."""
+
+    constraints = one_at_least("status", "progress", "results")
 
     status = serializers.ChoiceField(choices=REPORTABLE, required=False)
     progress = PercentField(required=False)

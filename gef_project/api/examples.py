@@ -68,15 +68,24 @@ def example(value: Any, *, request: Any = None) -> Callable[[SerializerT], Seria
     return extend_schema_serializer(examples=shown)
 
 
-def with_parameter_examples(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: every parameter gets an example."""
-    for operations in result["paths"].values():
+def with_requests_explained(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A hook of drf-spectacular for what it does not see: parameters' examples, and what must be there."""
+    components = result["components"]["schemas"]
+    for path, operations in result["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                parameter.setdefault("example", _of_parameter(parameter))
+                parameter.setdefault("example", _of_parameter(parameter, path))
+                if parameter["in"] == "query":
+                    parameter["allowEmptyValue"] = True  # as good as none
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                component = components.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+                if "allOf" in component:  # one property at least
+                    operation["requestBody"]["required"] = True
     return result
 
 
-def _of_parameter(parameter: dict[str, Any]) -> Any:
-    schema = parameter["schema"]
-    return schema.get("default") or next(iter(schema.get("enum", [])), None) or _PARAMETERS[parameter["name"]]
+def _of_parameter(parameter: dict[str, Any], path: str) -> Any:
+    name, schema = parameter["name"], parameter["schema"]
+    if name == "id" and "/script/" in path:
+        return SCRIPT_ID
+    return schema.get("default") or next(iter(schema.get("enum", [])), None) or _PARAMETERS[name]

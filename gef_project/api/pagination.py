@@ -52,12 +52,12 @@ class EnvelopePagination(BasePagination):
         return {"type": "object", "required": ["data"], "properties": {"data": schema, **counts}}
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
-        number = {"type": "integer", "minimum": 1}
+        number = {"type": "integer"}
         return [
             query_parameter("page", "The page, from 1 on. One past the end is empty.", number),
             query_parameter(
                 "per_page",
-                f"Rows a page: {self.per_page} unless given, at most {self.most_per_page}.",
+                f"Rows a page: {self.per_page} unless given, from 1 to {self.most_per_page}.",
                 number,
             ),
         ]

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from drf_spectacular.drainage import get_override
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
@@ -17,6 +17,26 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class ConstrainedSerializer(serializers.Serializer):
+    """One whose schema has ``constraints`` that no field of its own says."""
+
+    constraints: dict[str, Any] = {}
+
+
+def one_at_least(*names: str) -> dict[str, Any]:
+    # Inside of an allOf, since makers of clients take an anyOf beside properties for a choice of types.
+    return {"allOf": [{"anyOf": [{"required": [name]} for name in names]}]}
+
+
+class ConstrainedSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    target_class = ConstrainedSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, **self.target.constraints}
 
 
 class ErrorSerializer(serializers.Serializer):

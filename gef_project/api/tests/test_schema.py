@@ -35,6 +35,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(operations) -> None:
         assert operation["tags"] != ["api"], name
         if name[1] != "/api-health":
             assert "401" in operation["responses"], name
+        assert ("415" in operation["responses"]) == ("requestBody" in operation), name
         assert all(parameter["description"] for parameter in operation.get("parameters", [])), name
 
 
