@@ -17,6 +17,12 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--restarts", type=int, default=3, help="how often the readers of the change feed are interrupted"
+    )
+
+
 @pytest.fixture(autouse=True, scope="session")
 def flush_past_the_guards() -> Iterator[None]:
     """Transactional tests truncate every table afterwards, which the database refuses to everybody else."""
