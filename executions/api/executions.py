@@ -11,13 +11,14 @@ from rest_framework.response import Response
 from executions.models import Execution, ExecutionQuerySet
 from gef_project.accounts.authentication import Caller, OwnCredential
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaffOrOwnCredential, IsUser, IsUserOrOwnCredential
+from gef_project.accounts.permissions import IsStaff, IsStaffOrOwnCredential, IsUser, IsUserOrOwnCredential
 from gef_project.api.errors import BadRequest
 from gef_project.api.retrying import patiently
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
 from status.exceptions import IllegalMove
 from status.states import Status
 
+from .bulk import ReportMany
 from .filters import ExecutionFilter
 from .selection import INCLUDE_PARAMETERS, fetching, selected_fields
 from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer
@@ -59,13 +60,14 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
     ),
 )
 @extend_schema(tags=["Executions"])
-class ExecutionViewSet(viewsets.GenericViewSet[Execution]):
+class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
     queryset = Execution.objects.all()
     serializer_class = ExecutionSerializer
     filterset_class = ExecutionFilter
     permissions: dict[str, type[BasePermission]] = {
         "retrieve": IsUserOrOwnCredential,
         "partial_update": IsStaffOrOwnCredential,
+        "report_many": IsStaff,
     }
 
     def get_permissions(self) -> list[Any]:

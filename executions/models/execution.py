@@ -2,8 +2,8 @@
 
 import json
 import uuid
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -15,11 +15,12 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
-from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, UnknownStatus
+from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
 from status.locking import retries_deadlocks
-from status.models import Move, StatusLog
-from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order, sources_of
+from status.models import StatusLog
+from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
 
+from .queryset import ExecutionQuerySet, columns_of_move, columns_of_report, known_status
 from .script import Script
 
 if TYPE_CHECKING:
@@ -28,88 +29,19 @@ if TYPE_CHECKING:
     from .log import ExecutionLog
 
 
-def _known(value: str) -> Status:
-    try:
-        return Status(value)
-    except ValueError:
-        raise UnknownStatus(value) from None
+def line_of_refusal(
+    refusal: StatusChangeError, status: str | None, progress: int | None, results: Any
+) -> dict[str, str]:
+    """What is kept in the log of a report that was refused, all of it."""
+    given = ({"status": status} if status else {}) | columns_of_report(progress, results)
+    return {"text": f"{refusal} Reported: {json.dumps(given)}", "level": "WARNING"}
 
 
-def _columns(status: Status, progress: int | None, results: Any) -> dict[str, Any]:
-    """What changes in the row when an execution moves to ``status``."""
-    columns: dict[str, Any] = {"status": status}
-    if status in TERMINAL:
-        columns |= {"end_date": timezone.now(), "progress": 100}
-    return columns | _report(progress, results)
+class Stay(NamedTuple):
+    """The time that an execution spent in the status to which ``log`` took it."""
 
-
-def _report(progress: int | None, results: Any) -> dict[str, Any]:
-    report = {"progress": progress, "results": results}
-    return {name: value for name, value in report.items() if value is not None}
-
-
-class ExecutionQuerySet(models.QuerySet["Execution"]):
-    def visible_to(self, user: "User") -> Self:
-        """Staff see every execution, others only their own."""
-        return self if user.is_staff else self.filter(user=user)
-
-    def active(self) -> Self:
-        return self.filter(status__in=in_order(ACTIVE))
-
-    def open_first(self) -> Self:
-        """Those without an end, then the newest end, then the newest start; the order is total."""
-        return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
-
-    @retries_deadlocks
-    @transaction.atomic
-    def update_status(
-        self,
-        new_status: str,
-        *,
-        progress: int | None = None,
-        results: Any = None,
-        actor: "User | None" = None,
-        source: str = "",
-        reason: str = "",
-    ) -> int:
-        """:meth:`Execution.update_status` for every execution of the set, in one transaction.
-
-        Returns:
-            How many moved, each with a log row of its own. Those for which the move is illegal,
-            or none, are left alone.
-        """
-        new_status = _known(new_status)
-        # Rows first, in key order, then the ledger: everybody locks in this order, so nobody deadlocks.
-        rows = self.filter(status__in=sources_of(new_status)).order_by("pk")
-        rows = rows.select_for_update(of=("self",), no_key=True)
-        moving = dict(rows.values_list("pk", "status"))
-        if not moving:
-            return 0
-        columns = _columns(new_status, progress, results)
-        self.model.objects.filter(pk__in=moving).update(**columns)
-        StatusLog.objects.append_moves(
-            (Move(pk, status_from, new_status) for pk, status_from in moving.items()),
-            actor=actor,
-            source=source,
-            reason=reason,
-        )
-        if new_status in TERMINAL:
-            dispatch.send_end_emails(moving)
-        return len(moving)
-
-    @retries_deadlocks
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list["Execution"]:
-        return super().bulk_create(*args, **kwargs)
-
-    @retries_deadlocks
-    @transaction.atomic
-    def delete(self) -> tuple[int, dict[str, int]]:
-        self.lock()
-        return super().delete()
-
-    def lock(self) -> None:
-        """Lock the rows for deletion, in key order like every other lock of several."""
-        list(self.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
+    log: StatusLog
+    seconds: float | None  # None: it has ended there
 
 
 class Execution(models.Model):
@@ -137,6 +69,7 @@ class Execution(models.Model):
 
     class Meta:
         ordering = ["-start_date", "-id"]
+        permissions = [("cancel_execution", "Can cancel any execution")]
         indexes = [
             # The newest executions, of everybody and of one user.
             models.Index(fields=["-start_date", "-id"], name="execution_newest"),
@@ -146,6 +79,12 @@ class Execution(models.Model):
                 fields=["start_date"],
                 name="execution_active",
                 condition=models.Q(status__in=in_order(ACTIVE)),
+            ),
+            # Those that ended lately, and whose owner has not been told.
+            models.Index(
+                fields=["end_date"],
+                name="execution_unannounced",
+                condition=models.Q(status__in=in_order(TERMINAL), notified_at=None),
             ),
         ]
         constraints = [
@@ -177,6 +116,17 @@ class Execution(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.status in TERMINAL
+
+    def history(self) -> list[Stay]:
+        """Every status that it had and for how long, oldest first, as far as the ledger's rows are kept."""
+        moves = list(self.status_logs.order_by("id"))
+        ends: list[datetime | None] = [move.timestamp for move in moves[1:]]
+        if moves:
+            ends.append(None if moves[-1].status_to in TERMINAL else timezone.now())
+        return [
+            Stay(move, max((end - move.timestamp).total_seconds(), 0) if end else None)
+            for move, end in zip(moves, ends, strict=True)
+        ]
 
     @property
     def duration(self) -> timedelta:
@@ -210,8 +160,8 @@ class Execution(models.Model):
             ExecutionGone: it has been deleted.
             LedgerBusy: another transaction was in the way for too long; try again.
         """
-        new_status = _known(new_status)
-        columns = _columns(new_status, progress, results)
+        new_status = known_status(new_status)
+        columns = columns_of_move(new_status, progress, results)
         status_from = Status(self.status)
         if not self._store_if(status_from, columns):
             # Not a move from what this instance knows, or another has moved the row since.
@@ -238,7 +188,7 @@ class Execution(models.Model):
         Returns:
             False when the execution has ended or is gone: then nothing is stored.
         """
-        columns = _report(progress, results)
+        columns = columns_of_report(progress, results)
         return self._store(type(self).objects.active(), columns) if columns else not self.has_ended
 
     @retries_deadlocks
@@ -270,9 +220,7 @@ class Execution(models.Model):
                 ended = self._look(type(self).objects.all())
                 raise ReportTooLate(ended, Status(status) if status else None)
         except (IllegalMove, ReportTooLate) as refusal:
-            report = {"status": status, "progress": progress, "results": results}
-            given = {name: value for name, value in report.items() if value is not None}
-            self.log(f"{refusal} Reported: {json.dumps(given)}", level="WARNING")
+            self.log(**line_of_refusal(refusal, status, progress, results))
             raise
 
     def log(self, text: str, level: str) -> "ExecutionLog":
@@ -286,6 +234,21 @@ class Execution(models.Model):
         except IntegrityError:
             raise ExecutionGone(f"Execution {self.pk} has been deleted.") from None
 
+    @transaction.atomic
+    def take(self, worker: str) -> bool:
+        """Give it to ``worker``.
+
+        Returns:
+            False when it is not PENDING any more: another worker has it, or it has ended.
+        """
+        pending = type(self).objects.filter(pk=self.pk, status=Status.PENDING)
+        if not pending.update_status(Status.READY, source="worker", reason=f"taken by {worker}"):
+            return False
+        now = timezone.now()
+        columns = {"worker": worker, "dispatched_at": now, "heartbeat_at": now}
+        self.status = Status.READY
+        return self._store(type(self).objects.all(), columns)
+
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
         """End the execution on request; the worker stops its process as soon as it sees it."""
         return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
@@ -293,7 +256,9 @@ class Execution(models.Model):
     def _says_so_already(self, progress: int | None, results: Any) -> bool:
         """Whether a report is what is stored; what it does not mention does not matter."""
         self.refresh_from_db()
-        return all(getattr(self, name) == value for name, value in _report(progress, results).items())
+        return all(
+            getattr(self, name) == value for name, value in columns_of_report(progress, results).items()
+        )
 
     def _lock(self) -> Status:
         """Hold the row for this transaction, and look at what it is now."""

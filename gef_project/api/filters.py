@@ -42,6 +42,6 @@ class MomentField(serializers.Field):
 
     def to_internal_value(self, data: Any) -> datetime:
         try:
-            return read_moment(data, ends=self.ends)
+            return read_moment(str(data), ends=self.ends)
         except ValueError:
             self.fail("invalid")

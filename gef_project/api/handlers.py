@@ -43,6 +43,14 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     return Response(_body(error), status=error.status_code, headers=headers)
 
 
+def error_body(exception: Exception) -> dict[str, Any]:
+    """The answer's body for an exception that has a status of its own."""
+    error = _as_api_exception(exception)
+    if error is None:
+        raise exception
+    return _body(error)
+
+
 def _as_api_exception(exception: Exception) -> exceptions.APIException | None:
     match exception:
         case exceptions.NotAuthenticated():

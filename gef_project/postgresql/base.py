@@ -9,5 +9,5 @@ from gef_project import embedded
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
-        self.settings_dict["HOST"] = embedded.start()
+        self.settings_dict["HOST"] = embedded.server.start()
         return super().get_connection_params()

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('executions', '0002_guard_status'),
-        ('status', '0008_append_only'),
+        ('status', '0009_remove_periodic_count'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

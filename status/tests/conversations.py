@@ -39,12 +39,13 @@ class Conversation:
 
     async def rest(self) -> str:
         """What there is until the end of the answer."""
-        text = ""
-        while True:
+        parts: list[str] = []
+        more = True
+        while more:
             message = await self.next()
-            text += message.get("body", b"").decode()
-            if not message.get("more_body"):
-                return text
+            parts.append(message.get("body", b"").decode())
+            more = message.get("more_body", False)
+        return "".join(parts)
 
 
 class Talk:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -16,7 +17,6 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from django.conf import settings
 
@@ -42,7 +42,7 @@ class Service:
         self._pid_file = var_dir / "postgres" / "postmaster.pid"
         self._env = {**os.environ, "VAR_DIR": str(var_dir), "PORT": str(self.port), "DEBUG": "1"}
         self._env.pop("DATABASE_URL", None)
-        self._log = (var_dir.parent / "web.log").open("wb")
+        self._log = (var_dir / "web.log").open("wb")
         self._web: subprocess.Popen[bytes]
         subprocess.run(self._command("status.tests.writing", "--prepare"), **self._options(), check=True)
 
@@ -93,10 +93,6 @@ class Service:
         self._web.terminate()
         self._web.wait(PATIENCE)
         self._log.close()
-        if self._pid_file.exists():
-            database = psutil.Process(int(self._pid_file.read_text().split()[0]))
-            database.send_signal(signal.SIGINT)
-            database.wait(PATIENCE)
 
     @contextmanager
     def ask(
@@ -178,14 +174,16 @@ class Streamer(Reader):
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "v")
-    service.start_web()
-    try:
-        wait_until(service.is_healthy)
-        yield service
-    finally:
-        service.close()
+def service() -> Iterator[Service]:
+    # Not in pytest's directory, which the embedded server's user may not enter.
+    with tempfile.TemporaryDirectory(prefix="gef-test-") as directory:
+        service = Service(Path(directory))
+        service.start_web()
+        try:
+            wait_until(service.is_healthy)
+            yield service
+        finally:
+            service.close()
 
 
 @pytest.mark.timeout(600)

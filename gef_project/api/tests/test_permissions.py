@@ -31,16 +31,23 @@ TABLE: dict[tuple[str, str], str] = {
     ("patch", "/api/v1/script/{id}"): STAFF,
     ("post", "/api/v1/script/{id}/run"): USERS,
     ("get", "/api/v1/execution"): USERS,
+    ("patch", "/api/v1/execution"): STAFF,
+    ("post", "/api/v1/execution/cancel"): USERS,
+    ("get", "/api/v1/execution/export"): STAFF,
     ("get", "/api/v1/execution/user"): USERS,
     ("get", "/api/v1/execution/{id}"): READS,
     ("patch", "/api/v1/execution/{id}"): REPORTS,
     ("post", "/api/v1/execution/{id}/cancel"): "401 404 202 202 403 403",
+    ("get", "/api/v1/execution/{id}/history"): READS,
     ("get", "/api/v1/execution/{id}/log"): READS,
     ("post", "/api/v1/execution/{id}/log"): REPORTS,
     ("get", "/api/v1/status"): STAFF,
     ("get", "/api/v1/status/current"): STAFF,
+    ("get", "/api/v1/status/export"): STAFF,
 }
-BODIES: dict[tuple[str, str], dict[str, object]] = {
+BODIES: dict[tuple[str, str], object] = {
+    ("patch", "/api/v1/execution"): [],
+    ("post", "/api/v1/execution/cancel"): {"status": ["PENDING"]},
     ("post", "/api/v1/script"): {"slug": "new", "name": "New", "command": ["true"]},
     ("put", "/api/v1/script/{id}"): {"slug": "new", "name": "New", "command": ["true"]},
     ("patch", "/api/v1/execution/{id}"): {"progress": 1},
@@ -82,6 +89,7 @@ def test_endpoint(
     method, path = endpoint
     path = path.replace("{id}", script.slug if "script" in path else str(execution.pk))
     answer = getattr(clients[caller], method)(path, BODIES.get(endpoint))
+    answer.close()
     assert answer.status_code == status
     assert ("WWW-Authenticate" in answer) == (status == 401)
 

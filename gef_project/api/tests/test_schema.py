@@ -45,12 +45,16 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api/v1/script/{id}",
         "/api/v1/script/{id}/run",
         "/api/v1/execution",
+        "/api/v1/execution/cancel",
+        "/api/v1/execution/export",
         "/api/v1/execution/user",
         "/api/v1/execution/{id}",
         "/api/v1/execution/{id}/cancel",
+        "/api/v1/execution/{id}/history",
         "/api/v1/execution/{id}/log",
         "/api/v1/status",
         "/api/v1/status/current",
+        "/api/v1/status/export",
     }
 
 

@@ -1,0 +1,35 @@
+# What there is to do with this project; `make` alone prints it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+WORKSPACE := $(PYTHON) deploy/workspace.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint install bench clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## start everything, run the examples, and print every change of a status; Ctrl-C stops
+	@$(WORKSPACE) install requirements.txt
+	@exec $(BIN)/python -m gef_project.supervisor
+
+test: install ## run the tests, on DATABASE_URL or the embedded PostgreSQL; ARGS="-k word" selects
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: install ## check style, types, migrations, settings and the API's schema
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python manage.py check --fail-level WARNING
+	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+install: ## make .venv with everything for development
+	@$(WORKSPACE) install requirements-dev.txt
+
+bench: install ## measure; benchmarks/RESULTS.md gets the figures
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean: ## remove .venv, var with all its data, and the caches
+	@$(WORKSPACE) clean

@@ -1,0 +1,88 @@
+"""What comes and goes when many executions are meant."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from rest_framework import serializers
+
+from gef_project.api.filters import MomentField
+from gef_project.api.schema import ErrorSerializer
+from status.states import ACTIVE, in_order
+
+from .serializers import ReportSerializer
+
+
+class OwnReportSerializer(ReportSerializer):
+    """A report that says which execution it is of."""
+
+    id = serializers.UUIDField()
+
+    def validate(self, report: dict[str, Any]) -> dict[str, Any]:
+        return {"id": report.pop("id"), **super().validate(report)}
+
+
+class OutcomeSerializer(serializers.Serializer):
+    """What has become of one report."""
+
+    id = serializers.CharField(
+        allow_null=True, help_text="The report's `id` as it was sent; null if it was no text."
+    )
+    status = serializers.IntegerField(help_text="The HTTP status that it would have got by itself.")
+    ok = serializers.BooleanField(help_text="Whether it is stored.")
+    error = ErrorSerializer(required=False, help_text="Why it is not.")
+
+
+class CancelManySerializer(serializers.Serializer):
+    """Which executions to cancel: all that meet every condition that is given."""
+
+    status = serializers.ListField(
+        child=serializers.ChoiceField([(one.value, one.label) for one in in_order(ACTIVE)]),
+        required=False,
+        allow_empty=False,
+        help_text="In one of these statuses.",
+    )
+    script = serializers.CharField(required=False, help_text="Of the script with this id or slug.")
+    user_id = serializers.UUIDField(required=False, help_text="Of this user.")
+    started_before = MomentField(
+        required=False, help_text="Created before this moment; a day means its first instant."
+    )
+    dry_run = serializers.BooleanField(default=True, help_text="Only say how many there are.")
+
+    def validate(self, body: dict[str, Any]) -> dict[str, Any]:
+        # A misspelt condition would widen what is cancelled.
+        if unknown := set(self.initial_data) - set(self.fields):
+            raise serializers.ValidationError({name: ["There is no such condition."] for name in unknown})
+        if not body.keys() - {"dry_run"}:
+            raise serializers.ValidationError(
+                "Give one condition at least; every status at once means all executions."
+            )
+        return body
+
+    def conditions(self) -> Q:
+        asked, conditions = self.validated_data, Q()
+        if "status" in asked:
+            conditions &= Q(status__in=asked["status"])
+        if "script" in asked:
+            conditions &= _is_script(asked["script"])
+        if "user_id" in asked:
+            conditions &= Q(user=asked["user_id"])
+        if "started_before" in asked:
+            conditions &= Q(start_date__lt=asked["started_before"])
+        return conditions
+
+
+def _is_script(slug_or_id: str) -> Q:
+    try:
+        return Q(script=UUID(slug_or_id))
+    except ValueError:
+        return Q(script__slug=slug_or_id)
+
+
+class CancelledManySerializer(serializers.Serializer):
+    dry_run = serializers.BooleanField()
+    matched = serializers.IntegerField(help_text="How many the filter found.")
+    cancelled = serializers.IntegerField(
+        help_text="How many are CANCELLED now. The others have ended meanwhile, or remain."
+    )
+    remaining = serializers.IntegerField(help_text="How many can still be cancelled by asking again.")

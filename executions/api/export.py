@@ -1,0 +1,110 @@
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from executions.models import Execution, ExecutionQuerySet
+from gef_project.accounts.permissions import IsStaff
+from gef_project.api.export import (
+    HOW_EXPORTS_WORK,
+    ROWS_AT_ONCE,
+    ExportView,
+    FormatSerializer,
+    files_of,
+    position_of,
+)
+from gef_project.api.filters import MomentField
+from gef_project.api.schema import errors
+from status.states import Status
+
+COLUMNS = {
+    "id": "id",
+    "script_id": "script_id",
+    "user_id": "user_id",
+    "status": "status",
+    "progress": "progress",
+    "start_date": "start_date",
+    "end_date": "end_date",
+    "queued_at": "queued_at",
+    "dispatched_at": "dispatched_at",
+    "duration": "lasted",
+    "script_name": "script__name",
+    "user_name": "user__name",
+    "user_email": "user__email",
+}
+# Of any size, so only on request, and then one row at once.
+LARGE = ("params", "results")
+
+
+class ExportQuerySerializer(FormatSerializer):
+    date_field = serializers.ChoiceField(
+        choices=["start_date", "end_date"],
+        default="start_date",
+        help_text="The date that `date_from` and `date_to` mean, and that orders the rows.",
+    )
+    date_from = MomentField(required=False, help_text="From this moment on; a day or a moment.")
+    date_to = MomentField(
+        ends=True, required=False, help_text="Up to this moment, included; a day means all of it."
+    )
+    include = serializers.CharField(
+        default="", help_text="Comma-separated: params, results. Others are ignored."
+    )
+
+    def rows(self) -> ExecutionQuerySet:
+        asked = self.validated_data
+        date = asked["date_field"]
+        bounds = {f"{date}__gte": asked.get("date_from"), f"{date}__lte": asked.get("date_to")}
+        lasted = Coalesce("end_date", Now()) - F("start_date")
+        executions = Execution.objects.filter(**{name: value for name, value in bounds.items() if value})
+        return executions.annotate(lasted=lasted).order_by(date, "id")
+
+    def large(self) -> dict[str, str]:
+        included = {name.strip() for name in self.validated_data["include"].split(",")}
+        return {name: name for name in LARGE if name in included}
+
+
+class ExportedSerializer(serializers.Serializer):
+    """A line of the file."""
+
+    id = serializers.UUIDField()
+    script_id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    progress = serializers.IntegerField()
+    start_date = serializers.DateTimeField()
+    end_date = serializers.DateTimeField(allow_null=True)
+    queued_at = serializers.DateTimeField(allow_null=True)
+    dispatched_at = serializers.DateTimeField(allow_null=True)
+    duration = serializers.FloatField(help_text="Seconds from the creation to the end, or to the export.")
+    script_name = serializers.CharField()
+    user_name = serializers.CharField()
+    user_email = serializers.CharField()
+    params = serializers.JSONField(required=False)
+    results = serializers.JSONField(required=False)
+
+
+class ExportExecutionsView(ExportView):
+    permission_classes = [IsStaff]
+    name = "executions"
+
+    @extend_schema(
+        tags=["Executions"],
+        operation_id="execution_export",
+        summary="Export executions",
+        description="Every execution whose date lies between two moments, in the order of that date. For "
+        "staff.\n" + HOW_EXPORTS_WORK,
+        parameters=[ExportQuerySerializer, position_of()],
+        responses={**files_of(ExportedSerializer), **errors(400, 401, 403)},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        query = ExportQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        large = query.large()
+        return self.export(
+            query.rows(),
+            COLUMNS | large,
+            query.validated_data["format"],
+            at_once=1 if large else ROWS_AT_ONCE,
+        )

@@ -1,0 +1,66 @@
+from typing import cast
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from gef_project.accounts.authentication import Caller
+from gef_project.accounts.permissions import IsUserOrOwnCredential
+from gef_project.api.schema import errors
+from status.states import Status
+
+from .executions import EXECUTION_ID, visible_to
+
+
+class StaySerializer(serializers.Serializer):
+    """A move of the execution, and the time that it then spent where the move took it."""
+
+    id = serializers.IntegerField(source="log.id", help_text="The `id` of the move's row in the status log.")
+    timestamp = serializers.DateTimeField(source="log.timestamp", help_text="When it moved.")
+    status_from = serializers.ChoiceField(
+        choices=Status.choices, source="log.status_from", allow_null=True, help_text="Null: it was created."
+    )
+    status_to = serializers.ChoiceField(choices=Status.choices, source="log.status_to")
+    seconds = serializers.FloatField(
+        allow_null=True,
+        help_text="Until its next move; if there is none yet, until now; null if it has ended.",
+    )
+    actor = serializers.UUIDField(
+        source="log.actor_id", allow_null=True, help_text="The id of the user who moved it; null if none did."
+    )
+    source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it off the class
+        source="log.source", help_text="What moved it: api, admin, worker, monitor, cleanup, shell …"
+    )
+    reason = serializers.CharField(source="log.reason", help_text="Why, in words.")
+
+
+class HistorySerializer(serializers.Serializer):
+    data = StaySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
+    complete = serializers.BooleanField(
+        help_text="False: it is older than the oldest row that is kept, and its first moves are not known."
+    )
+
+
+@extend_schema(tags=["Executions"], parameters=[EXECUTION_ID])
+class HistoryView(APIView):
+    permission_classes = [IsUserOrOwnCredential]
+
+    @extend_schema(
+        operation_id="execution_history",
+        summary="Read an execution's history",
+        description="Every status that it had, oldest first, with the time spent there, and who moved it and "
+        "why. For its owner, staff, and the execution's own credential.",
+        responses={200: HistorySerializer, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, id: str) -> Response:
+        executions = visible_to(cast(Caller, request.user)).defer("params", "results")
+        history = get_object_or_404(executions, pk=id).history()
+        return Response(
+            {
+                "data": StaySerializer(history, many=True).data,
+                "complete": bool(history) and history[0].log.status_from is None,
+            }
+        )

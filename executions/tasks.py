@@ -1,0 +1,54 @@
+"""What Celery runs: each a name for a verb of this project, and safe to run twice."""
+
+import socket
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_ready
+from django.db import connections
+
+from . import directories, monitoring, notifications, runner
+from .models import Execution
+from .retries import patiently
+
+
+@shared_task(bind=True)
+def run_execution(self: Any, execution_id: str) -> None:
+    execution = patiently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
+    if execution:
+        runner.run(execution, worker=self.request.hostname or socket.gethostname())
+
+
+@shared_task
+def send_end_emails(execution_ids: list[str]) -> None:
+    notifications.send_end_emails(map(UUID, execution_ids))
+
+
+@shared_task
+def monitor_executions() -> None:
+    patiently(monitoring.fail_lost)()
+    patiently(monitoring.hand_out_overdue)()
+    patiently(monitoring.announce_unannounced)()
+    patiently(monitoring.stop_orphans)()
+
+
+@shared_task
+def clean_up_stale_executions() -> None:
+    patiently(monitoring.fail_stale)()
+
+
+@shared_task
+def clean_up_working_directories() -> None:
+    directories.remove_finished()
+
+
+@shared_task
+def clean_up_failed_working_directories() -> None:
+    directories.remove_failed()
+
+
+@worker_ready.connect
+def stop_what_a_killed_worker_left(**kwargs: Any) -> None:
+    patiently(monitoring.stop_orphans)()
+    connections.close_all()

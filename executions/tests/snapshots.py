@@ -1,0 +1,18 @@
+from django.db import connection
+
+from gef_project.api.snapshot import APPLICATION_NAME
+
+_SNAPSHOTS = "FROM pg_stat_activity WHERE application_name = %s"
+
+
+def count_snapshots() -> int:
+    """How many exports have their connection open."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) {_SNAPSHOTS}", [APPLICATION_NAME])
+        return int(cursor.fetchone()[0])
+
+
+def kill_snapshots() -> None:
+    """As an operator, or the end of the database server, would."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_terminate_backend(pid) {_SNAPSHOTS}", [APPLICATION_NAME])

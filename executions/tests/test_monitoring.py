@@ -1,0 +1,161 @@
+"""Lost, overdue and stale executions: who is failed, who is handed out again, and who is left alone."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from executions import monitoring, tasks
+from executions.models import Execution
+from executions.process import params_file_of
+from gef_project.accounts.models import User
+from status.models import StatusLog
+from status.states import TERMINAL, Status
+
+from .factories import ExecutionFactory
+
+pytestmark = pytest.mark.django_db
+
+LONG = timedelta(minutes=10)  # longer than the grace period
+
+
+def ago(age: timedelta) -> Any:
+    return timezone.now() - age
+
+
+def on_worker(execution: Execution, *, silent_for: timedelta, worker: str = "w1") -> Execution:
+    execution.take(worker)
+    Execution.objects.filter(pk=execution.pk).update(heartbeat_at=ago(silent_for))
+    return execution
+
+
+def status(execution: Execution) -> str:
+    return Execution.objects.get(pk=execution.pk).status
+
+
+@pytest.mark.parametrize("went_on_to", [Status.READY, Status.RUNNING])
+def test_an_execution_whose_worker_is_silent_has_failed(execution: Execution, went_on_to: Status) -> None:
+    on_worker(execution, silent_for=LONG).update_status(went_on_to)
+    heard_of = Execution.objects.get().heartbeat_at
+    assert monitoring.fail_lost() == 1
+    end = StatusLog.objects.newest()
+    assert (end.status_from, end.status_to, end.source) == (went_on_to, Status.FAILED, "monitor")
+    assert end.reason == f"worker w1 has not been heard of since {heard_of:%Y-%m-%d %H:%M:%S} UTC"
+    assert monitoring.fail_lost() == 0
+
+
+def test_each_lost_worker_is_named(owner: User) -> None:
+    lost = {worker: on_worker(ExecutionFactory(), silent_for=LONG, worker=worker) for worker in ("w1", "w2")}
+    assert monitoring.fail_lost() == 2
+    for worker, execution in lost.items():
+        assert f"worker {worker} " in execution.status_logs.newest().reason
+
+
+def test_an_execution_whose_worker_beats_is_left_alone(execution: Execution) -> None:
+    on_worker(execution, silent_for=LONG)
+    Execution.objects.filter(pk=execution.pk).beat()
+    assert monitoring.fail_lost() == 0
+
+
+def test_an_execution_just_taken_is_left_alone(execution: Execution) -> None:
+    execution.take("w1")
+    assert monitoring.fail_lost() == 0
+
+
+def test_an_execution_on_a_worker_outside_is_left_alone(execution: Execution) -> None:
+    execution.update_status(Status.RUNNING, source="api")
+    Execution.objects.update(start_date=ago(LONG), queued_at=ago(LONG))
+    assert (monitoring.fail_lost(), monitoring.hand_out_overdue()) == (0, 0)
+
+
+@pytest.mark.parametrize("end", sorted(TERMINAL))
+def test_what_has_ended_is_left_alone(execution: Execution, end: Status) -> None:
+    on_worker(execution, silent_for=LONG).update_status(end)
+    Execution.objects.update(start_date=ago(timedelta(days=9)), queued_at=ago(LONG))
+    assert (monitoring.fail_lost(), monitoring.fail_stale(), monitoring.hand_out_overdue()) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("minutes_before", "minutes_since", "again"),
+    [(0, 2, 0), (0, 4, 1), (10, 9, 0), (10, 11, 1), (600, 599, 0)],
+)
+def test_a_pending_execution_is_handed_out_again_less_and_less_often(
+    execution: Execution,
+    minutes_before: int,
+    minutes_since: int,
+    again: int,
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
+    queued_at = ago(timedelta(minutes=minutes_since))
+    start_date = queued_at - timedelta(minutes=minutes_before)
+    Execution.objects.update(start_date=start_date, queued_at=queued_at)
+    with django_capture_on_commit_callbacks() as messages:
+        assert monitoring.hand_out_overdue() == again
+        assert monitoring.hand_out_overdue() == 0
+    assert len(messages) == again
+    assert status(execution) == Status.PENDING
+
+
+def test_an_execution_that_was_never_queued_is_not_handed_out(execution: Execution) -> None:
+    Execution.objects.update(start_date=ago(LONG))
+    assert monitoring.hand_out_overdue() == 0
+
+
+@pytest.mark.parametrize("went_on_to", [Status.PENDING, Status.READY, Status.RUNNING])
+def test_a_stale_execution_has_failed(execution: Execution, went_on_to: Status) -> None:
+    execution.update_status(went_on_to)
+    recent = ExecutionFactory()
+    for stale, days in ((execution, 3.1), (recent, 2.9)):
+        Execution.objects.filter(pk=stale.pk).update(start_date=ago(timedelta(days=days)))
+    tasks.clean_up_stale_executions()
+    tasks.clean_up_stale_executions()
+    end = StatusLog.objects.newest()
+    assert (end.execution_id, end.status_to, end.source) == (execution.pk, Status.FAILED, "cleanup")
+    assert end.reason == "not ended 3 days after its creation"
+    assert status(recent) == Status.PENDING
+
+
+@pytest.fixture
+def sleeper() -> Callable[..., "subprocess.Popen[bytes]"]:
+    """Starts a process that sleeps, as if it belonged to an execution; it is killed afterwards."""
+    processes = []
+
+    def start(execution_id: object, params_file: object) -> "subprocess.Popen[bytes]":
+        environment = {"EXECUTION_ID": str(execution_id), "PARAMS_FILE": str(params_file)}
+        processes.append(subprocess.Popen(["sleep", "60"], env=os.environ | environment))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_only_processes_of_ended_executions_are_orphans(
+    execution: Execution, sleeper: Callable[..., "subprocess.Popen[bytes]"]
+) -> None:
+    going_on = sleeper(execution.pk, params_file_of(execution.pk))
+    just_ended = ExecutionFactory(status=Status.FINISHED)
+    exiting = sleeper(just_ended.pk, params_file_of(just_ended.pk))
+    ended = ExecutionFactory(status=Status.FAILED)
+    Execution.objects.filter(pk=ended.pk).update(end_date=ago(timedelta(minutes=2)))
+    orphan = sleeper(ended.pk, params_file_of(ended.pk))
+    foreign = sleeper(ended.pk, "/elsewhere/params.json")
+    deleted = ExecutionFactory()
+    orphan_of_deleted = sleeper(deleted.pk, params_file_of(deleted.pk))
+    deleted.delete()
+    assert monitoring.stop_orphans() == 2
+    assert [process.wait(5) for process in (orphan, orphan_of_deleted)] == [-9, -9]
+    assert [process.poll() for process in (going_on, exiting, foreign)] == [None, None, None]
+    assert monitoring.stop_orphans() == 0
+
+
+def test_the_monitor_does_all_of_it(execution: Execution, settings: Settings) -> None:
+    on_worker(execution, silent_for=LONG)
+    tasks.monitor_executions()
+    assert status(execution) == Status.FAILED

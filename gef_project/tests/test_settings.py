@@ -1,0 +1,84 @@
+"""Odd values in the environment: one clear line each, before anything else happens."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+pytestmark = pytest.mark.apart
+
+STRONG_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DEPLOYED = {"DEBUG": "off", "SECRET_KEY": STRONG_KEY, "ALLOWED_HOSTS": "example.org,www.example.org"}
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("PORT", "99999"),
+        ("PORT", "http"),
+        ("LOCK_TIMEOUT", "-1"),
+        ("LOG_LEVEL", "loud"),
+        ("API_URL", "example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "https://example.org,www.example.org"),
+        ("DATABASE_URL", "mysql://root:secret@localhost/gef"),
+        ("DATABASE_URL", "postgresql://root:secret@localhost:port/gef"),
+        ("DATABASE_URL", "postgresql://root:secret@localhost"),
+        ("CELERY_BROKER_URL", "pigeon://root:secret@localhost"),
+        ("EMAIL_URL", "pigeon://root:secret@localhost"),
+        ("EMAIL_URL", "smtp://root:secret@localhost:port"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(name: str, value: str) -> None:
+    done = manage("check", **{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{name}: ")
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+
+
+def test_a_directory_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = manage("check", VAR_DIR=str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("VAR_DIR: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "ALLOWED_HOSTS"])
+def test_without_debug_nothing_is_guessed(missing: str) -> None:
+    done = manage("check", **{**DEPLOYED, missing: ""})
+    assert done.returncode == 2
+    assert done.stderr == f"{missing} must be set in the environment when DEBUG is off.\n"
+
+
+def test_a_deployment_passes_the_checks_for_one() -> None:
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **DEPLOYED)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_empty_value_counts_as_unset() -> None:
+    done = manage("check", PORT="", DEBUG="", EMAIL_URL="", LOG_LEVEL="")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_mail_goes_where_the_url_says(tmp_path: Path) -> None:
+    done = manage(
+        "shell", "-v0", "-c", "from django.conf import settings; print(settings.EMAIL_FILE_PATH)",
+        EMAIL_URL=f"file://{tmp_path}",
+    )  # fmt: skip
+    assert done.stdout.strip() == str(tmp_path)

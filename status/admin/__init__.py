@@ -1,0 +1,5 @@
+from .changes import AttributedAdmin
+from .logs import StatusLogAdmin
+from .periods import PeriodFilter
+
+__all__ = ["AttributedAdmin", "PeriodFilter", "StatusLogAdmin"]

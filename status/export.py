@@ -1,0 +1,47 @@
+from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from gef_project.accounts.permissions import IsStaff
+from gef_project.api.export import HOW_EXPORTS_WORK, ExportView, FormatSerializer, files_of, position_of
+from gef_project.api.filters import MomentField
+from gef_project.api.schema import errors
+
+from .models import StatusLog, StatusLogQuerySet
+from .serializers import StatusLogSerializer
+
+COLUMNS = {name: name for name in StatusLogSerializer.Meta.fields} | {"actor": "actor_id"}
+
+
+class StatusExportQuerySerializer(FormatSerializer):
+    start_date = MomentField(required=False, help_text="Rows from this moment on; a day or a moment.")
+    end_date = MomentField(
+        ends=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
+    )
+
+    def rows(self) -> StatusLogQuerySet:
+        bounds = {name: self.validated_data.get(name) for name in ("start_date", "end_date")}
+        rows = StatusLog.objects.order_by("timestamp", "id")  # the order of the ids, from an index by time
+        if bounds["start_date"]:
+            rows = rows.filter(timestamp__gte=bounds["start_date"])
+        if bounds["end_date"]:
+            rows = rows.filter(timestamp__lte=bounds["end_date"])
+        return rows
+
+
+class ExportStatusLogView(ExportView):
+    permission_classes = [IsStaff]
+    name = "status-log"
+
+    @extend_schema(
+        tags=["Status"],
+        operation_id="status_export",
+        summary="Export the changes of status",
+        description="Every row between two moments, oldest first. For staff.\n" + HOW_EXPORTS_WORK,
+        parameters=[StatusExportQuerySerializer, position_of()],
+        responses={**files_of(StatusLogSerializer), **errors(400, 401, 403)},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        query = StatusExportQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return self.export(query.rows(), COLUMNS, query.validated_data["format"])
