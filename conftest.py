@@ -19,6 +19,12 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--restarts", type=int, default=3, help="how often the readers of the change feed are interrupted"
+    )
+
+
 def pytest_sessionstart() -> None:
     """Under xdist the first process uses the embedded server as well: the last to end, it stops it."""
     connection.get_connection_params()

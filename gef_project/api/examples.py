@@ -34,6 +34,7 @@ ERRORS = {
         status_to="FINISHED",
         allowed=[],
     ),
+    410: _error(410, "gone", "The rows up to 4711 are no longer kept.", oldest=4712),
     413: _error(413, "too_large", "A body may have 52428800 bytes."),
     415: _error(415, "unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
     429: _error(429, "too_many_attempts", "Logging in has failed too often. Try again in 30 s."),
@@ -53,6 +54,14 @@ _PARAMETERS = {
     "filter": "status='FINISHED',duration>3600",
     "sort": "end_date desc",
     "rotate": "false",
+    "execution_id": EXECUTION_ID,
+    "source": "worker",
+    "actor": USER_ID,
+    "tz": "UTC",
+    "after": 4711,
+    "wait": 30,
+    "Last-Event-ID": 4711,
+    "If-None-Match": '"4711"',
 } | dict.fromkeys(
     ("start", "start_date", "end_date", "updated_at", "date_from", "date_to"), "2026-01-31T00:00:00+00:00"
 )
@@ -88,4 +97,6 @@ def _of_parameter(parameter: dict[str, Any], path: str) -> Any:
     name, schema = parameter["name"], parameter["schema"]
     if name == "id" and "/script/" in path:
         return SCRIPT_ID
-    return schema.get("default") or next(iter(schema.get("enum", [])), None) or _PARAMETERS[name]
+    if "default" in schema:
+        return schema["default"]
+    return next(iter(schema.get("enum", [])), None) or _PARAMETERS[name]

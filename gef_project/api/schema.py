@@ -62,6 +62,8 @@ class ErrorSerializer(serializers.Serializer):
     allowed = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="409: where it may go from there."
     )
+    oldest = serializers.IntegerField(required=False, help_text="410: the id of the oldest row that is kept.")
+    newest = serializers.IntegerField(required=False, help_text="400 `not_yet`: the id of the newest row.")
 
 
 _MEANINGS = {
@@ -70,6 +72,7 @@ _MEANINGS = {
     403: "Not for this caller.",
     404: "There is no such thing, or this caller may not know of it.",
     409: "The execution cannot go there from where it stands.",
+    410: "Rows that were asked for are no longer kept; `oldest` is the id of the oldest one that is.",
     413: "The body is too large, if need be after it has been inflated.",
     415: "The body is not `application/json`.",
     429: "Too many attempts have failed: try again after `Retry-After` seconds.",

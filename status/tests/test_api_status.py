@@ -12,7 +12,7 @@ from executions.tests.factories import ExecutionFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.models import StatusLog
-from status.serializers import MOST_PER_PAGE, PERIODS
+from status.queries import MOST_PER_PAGE, PERIODS
 
 pytestmark = pytest.mark.django_db
 
