@@ -21,7 +21,7 @@ from gef_project.accounts.tests.factories import UserFactory
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--restarts", type=int, default=3, help="how often the readers of the change feed are interrupted"
+        "--restarts", type=int, default=2, help="how often the readers of the change feed are interrupted"
     )
 
 

@@ -8,3 +8,4 @@ workers = 2
 worker_class = "gef_project.web.Worker"
 graceful_timeout = 3
 accesslog = "-"
+control_socket_disable = True  # it would be shared with every other gunicorn of this user
