@@ -52,7 +52,7 @@ class ExportQuerySerializer(FormatSerializer):
         ends=True, required=False, help_text="Up to this moment, included; a day means all of it."
     )
     include = serializers.CharField(
-        default="", help_text="Comma-separated: params, results. Others are ignored."
+        default="", allow_blank=True, help_text="Comma-separated: params, results. Others are ignored."
     )
 
     def rows(self) -> ExecutionQuerySet:

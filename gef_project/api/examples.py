@@ -53,7 +53,7 @@ _PARAMETERS = {
     "last-id": 1200,
     "filter": "status='FINISHED',duration>3600",
     "sort": "end_date desc",
-    "rotate": "false",
+    "rotate": False,
     "execution_id": EXECUTION_ID,
     "source": "worker",
     "actor": USER_ID,
