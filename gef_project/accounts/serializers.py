@@ -26,6 +26,7 @@ ME = {
     "institution": "Example Institute",
     "country": "Kenya",
     "email_notifications": True,
+    "created_at": "2026-01-05T08:00:00.000000Z",
 }
 LOGIN = {"email": ME["email"], "password": "correct horse battery staple"}
 TOKENS = {
