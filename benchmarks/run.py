@@ -15,8 +15,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 
 import benchmarks.database  # noqa: F401  # sets Django up before models are imported
 from benchmarks import report
-from benchmarks.building import drop_all
 from benchmarks.at_once import in_one_call
+from benchmarks.building import drop_all
 from benchmarks.floor import against_floor
 from benchmarks.moves import against_counting, against_packages, by_size
 from benchmarks.plan import FULL, QUICK, Plan

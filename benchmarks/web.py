@@ -93,7 +93,7 @@ def serving(database: Built, *, flushed: bool) -> Iterator[int]:
     log = settings.VAR_DIR / "bench-web.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", *command, f"--bind=127.0.0.1:{port}"],
+            [sys.executable, "-m", *command, "--no-control-socket", f"--bind=127.0.0.1:{port}"],
             env=environment,
             stdout=output,
             stderr=output,
