@@ -20,6 +20,7 @@ PREFIX = "gef_bench_"
 TEMPLATE = PREFIX + "template"
 HOME = "postgres"  # the database to be in while others are made and dropped
 MOST_ACTIVE = 20_000
+MOVING = 4_000  # of the active ones: so many that a cell hardly meets one twice
 EMAIL = "bench@example.org"
 
 _FILL = """
@@ -50,9 +51,9 @@ class Built:
         return f"{PREFIX}{self.executions}_{self.active}{'' if self.guarded else '_unguarded'}"
 
     def own_numbers(self, number: int, processes: int) -> list[int]:
-        """Which of the active executions only this process moves: up to 2,000, in a random order."""
+        """Which of the active executions only this process moves, in a random order."""
         own = range(number, self.active, processes)
-        return random.Random(number).sample(own, min(2000, len(own)))
+        return random.Random(number).sample(own, min(MOVING // processes, len(own)))
 
     def own_keys(self, number: int, processes: int) -> list[UUID]:
         step = self.executions // self.active

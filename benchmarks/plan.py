@@ -27,8 +27,8 @@ FULL = Plan(
 )
 QUICK = Plan(
     sizes=[1_000, 100_000],
-    rounds=3,
-    seconds=1,
+    rounds=2,
+    seconds=0.5,
     common_size=30_000,
     bulk=10_000,
     log_rows=200_000,
