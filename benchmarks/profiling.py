@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
+from django.core.wsgi import get_wsgi_application
 
 EVERY = 0.001  # seconds of processor time between two samples; kernels may make it four times as long
 NAMES = {"rest_framework_simplejwt": "JWT", "jwt": "JWT", "psycopg_binary": "psycopg"}
@@ -20,7 +21,7 @@ SHOWN = 0.02  # of the time; what has less is summed up
 
 def shares_of_time(requests: Iterator[tuple[str, bytes]], token: str, seconds: float) -> tuple[str, str]:
     """Our own code's share of the processor time, and everybody's."""
-    from gef_project.wsgi import application
+    application = get_wsgi_application()
 
     samples: Counter[str] = Counter()
     for _ in range(50):  # everything is imported and compiled then
