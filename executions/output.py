@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
+from gef_project.retrying import patiently
+
 from .models import ExecutionLog, Level
 from .process import Process
-from .retries import patiently
 
 CHUNK = 65_536  # bytes read at once
 LONGEST = 9_000  # characters of one log line; a longer one is cut into several

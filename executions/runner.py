@@ -3,13 +3,13 @@
 import logging
 import time
 
+from gef_project.retrying import patiently
 from status.exceptions import ExecutionGone, IllegalMove
 from status.states import TERMINAL, Status
 
 from .models import Execution
 from .output import Output
 from .process import Process, describe_exit
-from .retries import patiently
 
 TICK = 0.1  # seconds between two looks at the process
 LOOK_EVERY = 1.0  # seconds between two looks at the execution

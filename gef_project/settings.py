@@ -80,6 +80,8 @@ for _name in ("SECRET_KEY", "ALLOWED_HOSTS"):
         raise ImproperlyConfigured(f"{_name} must be set in the environment when DEBUG is off.")
 
 PORT: int = _read(env.int, "PORT", 8000, validate=validate.Range(1, 65535))
+# Requests that a web process answers at once, each on a database connection that is kept.
+WEB_THREADS: int = _read(env.int, "WEB_THREADS", 4, validate=validate.Range(1, 100))
 # Where workers and e-mails find this server.
 API_URL: str = _read(env.str, "API_URL", f"http://127.0.0.1:{PORT}", validate=_url("http", "https"))
 API_URL = API_URL.rstrip("/")
@@ -116,7 +118,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "gef_project.urls"
-WSGI_APPLICATION = "gef_project.wsgi.application"
 
 TEMPLATES = [
     {
@@ -236,7 +237,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,  # what is sent lacks what only the server gives
     "PREPROCESSING_HOOKS": ["gef_project.api.schema.without_trailing_slash"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "gef_project.api.examples.with_requests_explained",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": "status.states.Status",
         "ReportedStatusEnum": "executions.api.serializers.REPORTABLE",

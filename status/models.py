@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from .states import Status
+from .states import TERMINAL, Status, in_order
 from .triggers import APPEND_ONLY, append
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
     def after(self, log_id: int) -> Self:
         """The rows that follow that one, in the order in which they were committed."""
         return self.filter(id__gt=log_id).order_by("id")
+
+    def recounts(self) -> Self:
+        """The ledger's own snapshots: its first row, and every repair."""
+        return self.filter(status_from=None, status_to=None).exclude(source="")
 
     def ids_between(self, start: datetime | None = None, end: datetime | None = None) -> range:
         """The ids of all rows of that time, both ends included, by two index seeks.
@@ -111,6 +115,18 @@ class StatusLog(models.Model):
                 name="status_log_snapshot",
                 condition=models.Q(status_from__isnull=True, status_to__isnull=True),
             ),
+            # Where the counts of ended executions change though none has ended: see aggregation.py.
+            models.Index(
+                fields=["timestamp", "id"],
+                include=["status_from"],
+                name="status_log_ended_deleted",
+                condition=models.Q(status_to__isnull=True, status_from__in=in_order(TERMINAL)),
+            ),
+            models.Index(
+                fields=["id"],
+                name="status_log_recounted",
+                condition=models.Q(status_from__isnull=True, status_to__isnull=True) & ~models.Q(source=""),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -124,3 +140,8 @@ class StatusLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id}: {self.status_from or '-'} → {self.status_to or '-'}"
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether the periodic task of old versions wrote it, by counting; those came before all others."""
+        return self.status_from is None and self.status_to is None and not self.source

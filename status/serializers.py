@@ -1,26 +1,11 @@
-"""What a row of the ledger looks like to clients, and how they ask for rows."""
+"""What a row of the ledger, and a bucket of them, look like to clients."""
 
-from datetime import timedelta
-from typing import Any
-
-from django.utils import timezone
 from rest_framework import serializers
 
-from gef_project.api.filters import MomentField
+from gef_project.api.examples import EXECUTION_ID, example
 
 from .models import StatusLog
-from .states import Status
-
-# A client that draws a week of minutes asks for 10,081 rows at once.
-MOST_PER_PAGE = 10_081
-
-PERIODS = {
-    "last_day": timedelta(days=1),
-    "last_week": timedelta(days=7),
-    "last_month": timedelta(days=30),
-    "last_year": timedelta(days=365),
-    "all": None,
-}
+from .states import ACTIVE, Status, in_order
 
 _FIELDS = {
     "id": "Grows by exactly one with each row, in the order in which the changes were committed.",
@@ -37,7 +22,27 @@ _FIELDS = {
     for status in Status
 }
 
+ROW = {
+    "id": 316,
+    "timestamp": "2026-01-31T12:00:42.500000Z",
+    "execution_id": EXECUTION_ID,
+    "status_from": "RUNNING",
+    "status_to": "FINISHED",
+    "executions_pending": 2,
+    "executions_ready": 0,
+    "executions_running": 5,
+    "executions_finished": 120,
+    "executions_failed": 7,
+    "executions_cancelled": 3,
+    "executions_active": 7,
+    "actor": None,
+    "source": "worker",
+    "reason": "",
+}
+PAGE = {"data": [ROW], "page": 1, "per_page": 100, "total": 1}
 
+
+@example(ROW)
 class StatusLogSerializer(serializers.ModelSerializer[StatusLog]):
     """One change of one execution's status, and how many executions were in each status after it."""
 
@@ -67,45 +72,52 @@ class StatusLogSerializer(serializers.ModelSerializer[StatusLog]):
         extra_kwargs = {name: {"help_text": text} for name, text in _FIELDS.items()}
 
 
-class StatusQuerySerializer(serializers.Serializer):
-    """The query parameters of the list."""
-
-    start_date = MomentField(required=False, help_text="Rows from this moment on; a day or a moment.")
-    end_date = MomentField(
-        ends=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
-    )
-    period = serializers.ChoiceField(
-        choices=list(PERIODS),
-        default="all",
-        help_text="Rows of this time up to now; ignored if start_date or end_date is given.",
-    )
-    sort = serializers.ChoiceField(
-        choices=["timestamp", "-timestamp"], default="-timestamp", help_text="Newest first unless given."
-    )
-    page = serializers.IntegerField(default=1, help_text="From 1 on. One past the end is empty.")
-    per_page = serializers.IntegerField(default=100, help_text=f"Rows a page: 1 to {MOST_PER_PAGE}.")
-
-    def page_of(self, logs: Any) -> dict[str, Any]:
-        """The answer: one page of what the parameters ask for, and the exact number of all pages' rows."""
-        asked = self.validated_data
-        page, per_page = max(asked["page"], 1), min(max(asked["per_page"], 1), MOST_PER_PAGE)
-        ids = logs.ids_between(*self._times())
-        if asked["sort"] == "-timestamp":
-            ids = ids[::-1]
-        rows = logs.with_ids(ids[(page - 1) * per_page : page * per_page])
-        data = StatusLogSerializer(rows, many=True).data
-        return {"data": data, "page": page, "per_page": per_page, "total": len(ids)}
-
-    def _times(self) -> tuple[Any, Any]:
-        start, end = (self.validated_data.get(name) for name in ("start_date", "end_date"))
-        lasts = PERIODS[self.validated_data["period"]]
-        if lasts and not (start or end):
-            start = timezone.now() - lasts
-        return start, end
-
-
+@example(PAGE)
 class StatusPageSerializer(serializers.Serializer):
     data = StatusLogSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     page = serializers.IntegerField()
     per_page = serializers.IntegerField()
     total = serializers.IntegerField(help_text="How many rows there are on all pages, exactly.")
+    examined_until = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="Only with a filter: null if every row of the time was looked at. Otherwise data and total "
+        "are of the rows up to this moment, in the order of sort; ask on from there.",
+    )
+
+
+_LEVEL_NAMES = [*(status.lower() for status in in_order(ACTIVE)), "active"]
+
+
+def _over_time(name: str, field: type[serializers.Field]) -> serializers.Serializer:
+    levels = {level: field() for level in _LEVEL_NAMES}
+    kind = type(f"{name.title()}Serializer", (serializers.Serializer,), levels)
+    found: serializers.Serializer = kind(
+        required=False, help_text=f"The {name} over the bucket, if included."
+    )
+    return found
+
+
+class BucketSerializer(serializers.Serializer):
+    """An hour, a day, a week or a month of the ledger."""
+
+    timestamp = serializers.DateTimeField(help_text="When the bucket begins.")
+    executions_pending = serializers.IntegerField(help_text="How many were PENDING at the bucket's end.")
+    executions_ready = serializers.IntegerField(help_text="How many were READY at the bucket's end.")
+    executions_running = serializers.IntegerField(help_text="How many were RUNNING at the bucket's end.")
+    executions_active = serializers.IntegerField(help_text="The sum of these three.")
+    executions_finished = serializers.IntegerField(help_text="How many ended as FINISHED in the bucket.")
+    executions_failed = serializers.IntegerField(help_text="How many ended as FAILED in the bucket.")
+    executions_cancelled = serializers.IntegerField(help_text="How many ended as CANCELLED in the bucket.")
+    cumulative_finished = serializers.IntegerField(help_text="From the first bucket to this one.")
+    cumulative_failed = serializers.IntegerField(help_text="From the first bucket to this one.")
+    cumulative_cancelled = serializers.IntegerField(help_text="From the first bucket to this one.")
+    average = _over_time("average", serializers.FloatField)
+    maximum = _over_time("maximum", serializers.IntegerField)
+
+
+class BucketsSerializer(serializers.Serializer):
+    data = BucketSerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
+    page = serializers.IntegerField(help_text="Always 1.")
+    per_page = serializers.IntegerField(help_text="The number of buckets.")
+    total = serializers.IntegerField(help_text="The number of buckets.")

@@ -1,13 +1,36 @@
-from drf_spectacular.utils import extend_schema
+from typing import Any, cast
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework_simplejwt.tokens import Token
 
+from gef_project.accounts.authentication import BearerAuthentication
+from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff
+from gef_project.api.errors import BadRequest, Gone
 from gef_project.api.schema import data_of, errors
 
+from . import streaming
+from .feed import BATCH, feed, rows_after
 from .models import StatusLog
-from .serializers import StatusLogSerializer, StatusPageSerializer, StatusQuerySerializer
+from .queries import MOST_EXAMINED, StatusQuerySerializer
+from .serializers import PAGE, BucketsSerializer, StatusLogSerializer, StatusPageSerializer
 
 TRACKING = """
 Every change of an execution's status writes one row, in the same transaction as the change: when an
@@ -26,23 +49,148 @@ whatever happened at the same time.
 For staff only.
 """
 
+READING = f"""
+**Pages.** `total` is exact, and a page at any depth costs what the first one costs. `execution_id` finds its
+rows by an index too. The other filters look at rows one by one, at most {MOST_EXAMINED:,} of the time in the
+order of `sort`; should there be more, `examined_until` says how far they came. Parameters that are not
+listed here are ignored.
+
+**Buckets.** With `aggregate=true` and `group_by` there is one bucket for every hour, day, week (from Monday
+on) or month of the time zone `tz`, also if nothing happened in it, from the oldest row that is kept until
+now. Each is whole, whatever time is asked for. Levels are those at its end; `executions_finished`, `_failed`
+and `_cancelled` are how many executions *ended* in it, whether or not they have been deleted since. A repair
+of the counts ends nothing. For the time of the old periodic task, which recorded counts and no moves, they
+are by how much the counts have grown: at least so many have ended.
+
+**What is new.** With `after` come the rows after that id, oldest first, and `total` is how many there are.
+`wait` holds the answer until there is one; an empty list means to ask again. With
+`Accept: text/event-stream` they come as a stream of server-sent events, each with the row's `id` and the row
+as its data, from `Last-Event-ID`, `after` or now on; a comment every 15 seconds shows that the stream is
+alive. It ends with an event `end` that says why (`restarting`, `token_expired`, `gone`): come back with the
+last id and a token that is good. Who does so sees every row once, in order, whatever is restarted in between.
+"""
+
+EVENT_STREAM = "text/event-stream"
+
+
+class EventStreamRenderer(JSONRenderer):
+    """Lets clients ask for the stream; what it streams is rendered already."""
+
+    media_type = EVENT_STREAM
+
 
 @extend_schema(tags=["Status"])
 class StatusLogView(APIView):
     permission_classes = [IsStaff]
+    renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
         operation_id="status_list",
-        summary="List the changes of status",
-        description=TRACKING + "\n`total` is exact, and a page at any depth costs what the first one costs. "
-        "Parameters that are not listed here are ignored.",
-        parameters=[StatusQuerySerializer],
-        responses={200: StatusPageSerializer, **errors(400, 401, 403)},
+        summary="List, follow or add up the changes of status",
+        description=TRACKING + READING,
+        parameters=[
+            StatusQuerySerializer,
+            OpenApiParameter(
+                "Last-Event-ID",
+                int,
+                OpenApiParameter.HEADER,
+                description="For the stream: the id of the last row that is known. Wins over `after`.",
+            ),
+        ],
+        examples=[
+            OpenApiExample("page", PAGE, response_only=True, media_type="application/json"),
+        ],
+        responses={
+            (200, "application/json"): PolymorphicProxySerializer(
+                "StatusListOrBuckets", [StatusPageSerializer, BucketsSerializer], None, many=False
+            ),
+            (200, EVENT_STREAM): OpenApiResponse(OpenApiTypes.STR, "The stream, or the page or the buckets."),
+            **{(status, "application/json"): error for status, error in errors(400, 401, 403, 410).items()},
+        },
     )
-    def get(self, request: Request) -> Response:
-        query = StatusQuerySerializer(data=request.query_params)
+    def get(self, request: Request) -> HttpResponseBase:
+        streams = request.accepted_renderer.media_type == EVENT_STREAM
+        query = StatusQuerySerializer(data=_with_place(request) if streams else request.query_params)
         query.is_valid(raise_exception=True)
-        return Response(query.page_of(StatusLog.objects.all()))
+        logs = StatusLog.objects.all()
+        if streams:
+            return self._stream(query)
+        if "after" in query.validated_data:
+            return self._what_is_new(query)
+        return Response(query.buckets_of(logs) if query.validated_data["aggregate"] else query.page_of(logs))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """An error is no stream."""
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(exc)
+
+    def _what_is_new(self, query: StatusQuerySerializer) -> HttpResponseBase:
+        after, per_page = query.validated_data["after"], query.per_page_rows
+        total = _rows_to_come(after)
+        rows = rows_after(after, per_page)
+        body: Any = streaming.page(rows, per_page, max(total, len(rows)))
+        if not rows and query.wait_seconds and self._can_wait():
+            reader = self._reader()
+            body = streaming.page_when_there_is_one(feed, reader, after, per_page, query.wait_seconds)
+            return StreamingHttpResponse(body, content_type="application/json")
+        return HttpResponse(body, content_type="application/json")
+
+    def _stream(self, query: StatusQuerySerializer) -> HttpResponseBase:
+        after = query.validated_data["after"]
+        _rows_to_come(after)
+        response: HttpResponseBase
+        if self._can_wait():
+            response = StreamingHttpResponse(streaming.events(feed, self._reader(), after))
+        else:
+            rows = rows_after(after, BATCH)
+            response = HttpResponse(streaming.BEGINNING + b"".join(map(streaming.event, rows)))
+        response["Content-Type"] = EVENT_STREAM
+        response["Cache-Control"] = "no-store"
+        response["X-Accel-Buffering"] = "no"  # has nginx pass on every event at once
+        return response
+
+    def _can_wait(self) -> bool:
+        """Not under ``runserver``, without an event loop: there clients get what there is, and come back."""
+        return isinstance(self.request._request, ASGIRequest)
+
+    def _reader(self) -> streaming.Reader:
+        token = cast(Token, self.request.auth)
+        return streaming.Reader(token["exp"], self._may_still_read)
+
+    def _may_still_read(self) -> bool:
+        try:
+            caller = BearerAuthentication().authenticate(self.request)
+        except APIException:
+            return False
+        self.request.user = cast(User, caller and caller[0])
+        return IsStaff().has_permission(self.request, self)
+
+
+def _with_place(request: Request) -> dict[str, Any]:
+    """The parameters, with the place from which a stream is to go on."""
+    given: dict[str, Any] = request.query_params.dict()
+    if place := request.headers.get("Last-Event-ID"):
+        given["after"] = place
+    elif "after" not in given:
+        given["after"] = StatusLog.objects.newest().pk
+    return given
+
+
+def _rows_to_come(after: int) -> int:
+    """How many rows there are after that one.
+
+    Raises:
+        BadRequest: there has not been that one yet: it is of another ledger.
+        Gone: some of them are no longer kept.
+    """
+    oldest, newest = StatusLog.objects.earliest("id").pk, StatusLog.objects.newest().pk
+    if after > newest:
+        raise BadRequest(f"The newest row is {newest}.", "not_yet", newest=newest)
+    if after + 1 < oldest:
+        text = f"The rows before {oldest} are no longer kept; what is left begins after={oldest - 1}."
+        raise Gone(text, oldest=oldest)
+    return newest - after
 
 
 @extend_schema(tags=["Status"])
@@ -52,8 +200,28 @@ class CurrentStatusView(APIView):
     @extend_schema(
         operation_id="status_current",
         summary="Read the live counts",
-        description="The newest row: how many executions are in each status now." + TRACKING,
-        responses={200: data_of(StatusLogSerializer), **errors(401, 403)},
+        description="The newest row: how many executions are in each status now. Its ETag is its id; with "
+        "`If-None-Match` an unchanged one answers 304, without a body." + TRACKING,
+        parameters=[
+            OpenApiParameter(
+                "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the last answer."
+            ),
+            OpenApiParameter(
+                "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="The row's id, quoted."
+            ),
+        ],
+        responses={
+            200: data_of(StatusLogSerializer),
+            304: OpenApiResponse(description="Nothing has changed."),
+            **errors(401, 403),
+        },
     )
-    def get(self, request: Request) -> Response:
-        return Response({"data": StatusLogSerializer(StatusLog.objects.newest()).data})
+    def get(self, request: Request) -> HttpResponseBase:
+        newest = StatusLog.objects.newest()
+        etag = quote_etag(str(newest.pk))
+        response = get_conditional_response(request._request, etag=etag)
+        if response is None:
+            response = Response({"data": StatusLogSerializer(newest).data})
+        response["ETag"] = etag
+        response["Cache-Control"] = "private, no-cache"
+        return response

@@ -16,8 +16,8 @@ from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsUser
 from gef_project.api.errors import BadRequest, TooLarge
 from gef_project.api.handlers import error_body
-from gef_project.api.retrying import patiently
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from gef_project.retrying import briefly
 from status.exceptions import LedgerBusy
 
 from .bulk_serializers import (
@@ -85,7 +85,7 @@ class ReportMany:
             # What comes after a report that was not looked at must not overtake it.
             chunk = [place for place in places if reports[place].execution_id not in waiting]
             try:
-                given = patiently(accept_reports)([reports[place] for place in chunk], **self._attribution())
+                given = briefly(accept_reports)([reports[place] for place in chunk], **self._attribution())
             except LedgerBusy:
                 waiting |= {reports[place].execution_id for place in chunk}
             else:
@@ -156,7 +156,7 @@ def _cancel(found: ExecutionQuerySet, ids: Sequence[UUID], user: User) -> tuple[
     cancelled, remaining = 0, len(ids)
     for chunk in in_chunks(ids):
         try:
-            cancelled += patiently(found.filter(pk__in=chunk).cancel)(actor=user, source="api")
+            cancelled += briefly(found.filter(pk__in=chunk).cancel)(actor=user, source="api")
         except LedgerBusy:
             continue
         remaining -= len(chunk)

@@ -6,22 +6,27 @@ from uuid import UUID
 from django.db.models import Q
 from rest_framework import serializers
 
+from gef_project.api.examples import EXECUTION_ID, example
+from gef_project.api.fields import Flag, Id, Text
 from gef_project.api.filters import MomentField
-from gef_project.api.schema import ErrorSerializer
+from gef_project.api.schema import ConstrainedSerializer, ErrorSerializer, one_at_least
 from status.states import ACTIVE, in_order
 
+from .examples import CANCEL_MANY, CANCELLED_MANY, OUTCOME, REPORT
 from .serializers import ReportSerializer
 
 
+@example(REPORT | {"id": EXECUTION_ID})
 class OwnReportSerializer(ReportSerializer):
     """A report that says which execution it is of."""
 
-    id = serializers.UUIDField()
+    id = Id()
 
     def validate(self, report: dict[str, Any]) -> dict[str, Any]:
         return {"id": report.pop("id"), **super().validate(report)}
 
 
+@example(OUTCOME)
 class OutcomeSerializer(serializers.Serializer):
     """What has become of one report."""
 
@@ -33,21 +38,27 @@ class OutcomeSerializer(serializers.Serializer):
     error = ErrorSerializer(required=False, help_text="Why it is not.")
 
 
-class CancelManySerializer(serializers.Serializer):
-    """Which executions to cancel: all that meet every condition that is given."""
+@example(CANCEL_MANY)
+class CancelManySerializer(ConstrainedSerializer):
+    """Which executions to cancel: all that meet every condition that is given, one at least."""
+
+    constraints = {
+        **one_at_least("status", "script", "user_id", "started_before"),
+        "additionalProperties": False,
+    }
 
     status = serializers.ListField(
         child=serializers.ChoiceField([(one.value, one.label) for one in in_order(ACTIVE)]),
         required=False,
-        allow_empty=False,
+        min_length=1,
         help_text="In one of these statuses.",
     )
-    script = serializers.CharField(required=False, help_text="Of the script with this id or slug.")
-    user_id = serializers.UUIDField(required=False, help_text="Of this user.")
+    script = Text(required=False, help_text="Of the script with this id or slug.")
+    user_id = Id(required=False, help_text="Of this user.")
     started_before = MomentField(
         required=False, help_text="Created before this moment; a day means its first instant."
     )
-    dry_run = serializers.BooleanField(default=True, help_text="Only say how many there are.")
+    dry_run = Flag(default=True, help_text="Only say how many there are.")
 
     def validate(self, body: dict[str, Any]) -> dict[str, Any]:
         # A misspelt condition would widen what is cancelled.
@@ -79,6 +90,7 @@ def _is_script(slug_or_id: str) -> Q:
         return Q(script__slug=slug_or_id)
 
 
+@example(CANCELLED_MANY)
 class CancelledManySerializer(serializers.Serializer):
     dry_run = serializers.BooleanField()
     matched = serializers.IntegerField(help_text="How many the filter found.")

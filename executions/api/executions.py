@@ -14,8 +14,8 @@ from gef_project.accounts.authentication import Caller, OwnCredential
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsStaffOrOwnCredential, IsUser, IsUserOrOwnCredential
 from gef_project.api.errors import BadRequest
-from gef_project.api.retrying import patiently
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from gef_project.retrying import briefly
 from status.exceptions import IllegalMove
 from status.states import Status
 
@@ -98,7 +98,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         execution = self._find(pk)
         report = ReportSerializer(data=request.data)
         report.is_valid(raise_exception=True)
-        patiently(execution.accept_report)(**report.validated_data, **self._attribution())
+        briefly(execution.accept_report)(**report.validated_data, **self._attribution())
         return Response({"data": self._serialize(execution)})
 
     @extend_schema(
@@ -116,7 +116,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
     def cancel(self, request: Request, pk: str) -> Response:
         execution = self._find(pk)
         try:
-            log = patiently(execution.cancel)(**self._attribution())
+            log = briefly(execution.cancel)(**self._attribution())
         except IllegalMove:
             log = None
         if log is None:

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from executions.models import Execution, ExecutionQuerySet
 from gef_project.accounts.permissions import IsStaff
+from gef_project.api.examples import example
 from gef_project.api.export import (
     HOW_EXPORTS_WORK,
     ROWS_AT_ONCE,
@@ -18,6 +19,8 @@ from gef_project.api.export import (
 from gef_project.api.filters import MomentField
 from gef_project.api.schema import errors
 from status.states import Status
+
+from .examples import EXPORTED
 
 COLUMNS = {
     "id": "id",
@@ -49,7 +52,7 @@ class ExportQuerySerializer(FormatSerializer):
         ends=True, required=False, help_text="Up to this moment, included; a day means all of it."
     )
     include = serializers.CharField(
-        default="", help_text="Comma-separated: params, results. Others are ignored."
+        default="", allow_blank=True, help_text="Comma-separated: params, results. Others are ignored."
     )
 
     def rows(self) -> ExecutionQuerySet:
@@ -65,6 +68,7 @@ class ExportQuerySerializer(FormatSerializer):
         return {name: name for name in LARGE if name in included}
 
 
+@example(EXPORTED)
 class ExportedSerializer(serializers.Serializer):
     """A line of the file."""
 

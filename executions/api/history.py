@@ -9,9 +9,11 @@ from rest_framework.views import APIView
 
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsUserOrOwnCredential
+from gef_project.api.examples import example
 from gef_project.api.schema import errors
 from status.states import Status
 
+from .examples import HISTORY
 from .executions import EXECUTION_ID, visible_to
 
 
@@ -37,6 +39,7 @@ class StaySerializer(serializers.Serializer):
     reason = serializers.CharField(source="log.reason", help_text="Why, in words.")
 
 
+@example(HISTORY)
 class HistorySerializer(serializers.Serializer):
     data = StaySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     complete = serializers.BooleanField(

@@ -10,6 +10,7 @@ from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsStaffOrOwnCredential, IsUserOrOwnCredential
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from gef_project.retrying import briefly
 
 from .executions import EXECUTION_ID, visible_to
 from .filters import LogFilter
@@ -44,12 +45,12 @@ class LogView(GenericAPIView[ExecutionLog]):
         description="Kept to the letter, also after the execution has ended. For staff and the execution's "
         "own credential.",
         request=LogSerializer,
-        responses={200: data_of(LogSerializer), **errors(*BODY_ERRORS, 404)},
+        responses={200: data_of(LogSerializer), **errors(*BODY_ERRORS, 404, 503)},
     )
     def post(self, request: Request, id: str) -> Response:
         line = LogSerializer(data=request.data)
         line.is_valid(raise_exception=True)
-        stored = self._execution().log(**line.validated_data)
+        stored = briefly(self._execution().log)(**line.validated_data)
         return Response({"data": LogSerializer(stored).data})
 
     def _execution(self) -> Execution:

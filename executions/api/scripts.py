@@ -1,7 +1,14 @@
 from typing import Any, cast
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiRequest,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -13,16 +20,17 @@ from executions.models.script import ScriptQuerySet
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsUser
 from gef_project.api.errors import BadRequest
-from gef_project.api.retrying import patiently
 from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from gef_project.retrying import briefly
 
+from .examples import PARAMS
 from .selection import INCLUDE_PARAMETERS, selected_fields
 from .serializers import (
     ExecutionSerializer,
-    ParamsSerializer,
     ScriptLogQuerySerializer,
     ScriptLogSerializer,
     ScriptSerializer,
+    SeenScriptSerializer,
     StaffScriptSerializer,
 )
 
@@ -33,7 +41,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
     list=extend_schema(
         summary="List the scripts",
         description="Users see published scripts; staff see all, with their command and time limit.",
-        responses={200: StaffScriptSerializer(many=True), **errors(400, 401, 403)},
+        responses={200: SeenScriptSerializer(many=True), **errors(400, 401, 403)},
     ),
     create=extend_schema(
         summary="Add a script",
@@ -45,7 +53,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
         summary="Read a script",
         description="By its id or its slug. One that is not published is for staff only.",
         parameters=_ONE,
-        responses={200: data_of(StaffScriptSerializer), **errors(401, 403, 404)},
+        responses={200: data_of(SeenScriptSerializer), **errors(401, 403, 404)},
     ),
     update=extend_schema(
         summary="Replace a script",
@@ -97,7 +105,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         description="Creates an execution of the script, PENDING, and hands it to a worker. The body is the "
         "object of its parameters; query parameters are added to it, as texts, where it does not name them.",
         parameters=[*_ONE, *INCLUDE_PARAMETERS],
-        request=ParamsSerializer,
+        request=OpenApiRequest(OpenApiTypes.OBJECT, examples=[OpenApiExample("example", PARAMS)]),
         responses={200: data_of(ExecutionSerializer), **errors(*BODY_ERRORS, 404, 503)},
     )
     @action(detail=True, methods=["post"])
@@ -106,7 +114,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         if not isinstance(request.data, dict):
             raise BadRequest("The parameters of a run are a JSON object.", "invalid")
         params = {**request.query_params.dict(), **request.data}
-        execution = patiently(script.run)(cast(User, request.user), params, source="api")
+        execution = briefly(script.run)(cast(User, request.user), params, source="api")
         serializer = ExecutionSerializer(execution, context={"fields": selected_fields(request)})
         return Response({"data": serializer.data})
 

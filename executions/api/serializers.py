@@ -10,14 +10,20 @@ from rest_framework import serializers
 
 from executions.models import Execution, ExecutionLog, Level, Script, storable
 from gef_project.accounts.serializers import UserSerializer
+from gef_project.api.examples import example
+from gef_project.api.fields import ModelSerializer, Text
 from gef_project.api.filters import MomentField
+from gef_project.api.schema import ConstrainedSerializer, one_at_least
 from status.states import INITIAL, Status
+
+from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, NEW_SCRIPT, REPORT, SCRIPT, STAFF_SCRIPT
 
 # The longest line of a log; the worker library cuts its lines at 9,000 characters.
 LOG_TEXT_LIMIT = 100_000
 
 
-class ScriptSerializer(serializers.ModelSerializer[Script]):
+@example(SCRIPT)
+class ScriptSerializer(ModelSerializer[Script]):
     """A script as everybody may see it.
 
     A script is a command on the workers' machines, so nothing is built and nothing is reserved for it:
@@ -65,11 +71,12 @@ class ScriptSerializer(serializers.ModelSerializer[Script]):
         return False
 
 
+@example(STAFF_SCRIPT, request=NEW_SCRIPT)
 class StaffScriptSerializer(ScriptSerializer):
     """A script as staff see and write it: with what it runs."""
 
     command = serializers.ListField(
-        child=serializers.CharField(trim_whitespace=False),
+        child=Text(trim_whitespace=False),
         min_length=1,
         help_text="The program and its arguments. No shell reads it.",
     )
@@ -78,6 +85,7 @@ class StaffScriptSerializer(ScriptSerializer):
         fields = [*ScriptSerializer.Meta.fields, "command", "time_limit"]
 
 
+@example({"id": 1, "text": "Built.", "register_date": SCRIPT["created_at"], "script_id": SCRIPT["id"]})
 class ScriptLogSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     text = serializers.CharField()
@@ -89,8 +97,17 @@ class ScriptLogQuerySerializer(serializers.Serializer):
     start = MomentField(required=False, help_text="Lines written after this moment.")
 
 
-class ParamsSerializer(serializers.Serializer):
-    """Any JSON object: what the script is given."""
+@example(STAFF_SCRIPT)
+class SeenScriptSerializer(ScriptSerializer):
+    """What the schema says of a script that is read: with what it runs, if staff reads it."""
+
+    command = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="For staff only."
+    )
+    time_limit = serializers.IntegerField(required=False, help_text="Seconds. For staff only.")
+
+    class Meta(ScriptSerializer.Meta):
+        fields = StaffScriptSerializer.Meta.fields
 
 
 @extend_schema_field(OpenApiTypes.DOUBLE)
@@ -104,7 +121,8 @@ class LogTextField(serializers.CharField):
         return storable(super().to_internal_value(data))
 
 
-class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
+@example(LINE, request=NEW_LINE)
+class LogSerializer(ModelSerializer[ExecutionLog]):
     """A line of an execution's log, kept to the letter.
 
     What cannot be stored is written out: a NUL character as the four characters `\\x00`, half of a
@@ -121,6 +139,7 @@ class LogSerializer(serializers.ModelSerializer[ExecutionLog]):
         read_only_fields = ["register_date"]
 
 
+@example(EXECUTION)
 class ExecutionSerializer(serializers.ModelSerializer[Execution]):
     """An execution; the context says in ``fields`` which of its keys are asked for (all by default)."""
 
@@ -182,8 +201,11 @@ class PercentField(serializers.Field):
         return math.floor(data)
 
 
-class ReportSerializer(serializers.Serializer):
+@example(REPORT)
+class ReportSerializer(ConstrainedSerializer):
     """What a run reports of itself: one of the three at least."""
+
+    constraints = one_at_least("status", "progress", "results")
 
     status = serializers.ChoiceField(choices=REPORTABLE, required=False)
     progress = PercentField(required=False)
@@ -211,6 +233,7 @@ class CancellationSerializer(serializers.Serializer):
     )
 
 
+@example(CANCELLED)
 class CancelledSerializer(serializers.Serializer):
     execution = ExecutionSerializer()
     cancellation_details = CancellationSerializer()

@@ -227,11 +227,13 @@ class Execution(models.Model):
             self.log(**line_of_refusal(refusal, status, progress, results))
             raise
 
+    @retries_deadlocks
     def log(self, text: str, level: str) -> "ExecutionLog":
         """Add a line to the execution's log.
 
         Raises:
             ExecutionGone: it has been deleted.
+            LedgerBusy: it is being deleted, and that takes too long; try again.
         """
         try:
             return self.logs.create(text=text, level=level)

@@ -55,7 +55,8 @@ def accept_reports(
             refusals[place] = refusal = _refusal(report, standing.get(report.execution_id), repeats)
             if refusal is None and report.execution_id not in repeats:
                 changes.append(_change(report, standing[report.execution_id]))
-        Execution.objects.change_each(changes, actor=actor, source=source)
+        if changes:
+            Execution.objects.change_each(changes, actor=actor, source=source)
         standing.update((one.execution_id, Status(one.columns["status"])) for one in changes if one.moves)
         ended += [one.execution_id for one in changes if one.moves and one.columns["status"] in TERMINAL]
     _keep(reports, refusals)
@@ -99,11 +100,8 @@ def _refusal(
         return ExecutionGone(f"Execution {report.execution_id} has been deleted.")
     if stored := repeats.get(report.execution_id):
         told = columns_of_report(report.progress, report.results)
-        return (
-            None
-            if all(stored[name] == value for name, value in told.items())
-            else ReportTooLate(present, present)
-        )
+        known = all(stored[name] == value for name, value in told.items())
+        return None if known else ReportTooLate(present, present)
     reported = Status(report.status) if report.status else None
     if reported is None or reported == present:
         return ReportTooLate(present, reported) if present in TERMINAL else None

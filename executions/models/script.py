@@ -34,6 +34,10 @@ class ScriptQuerySet(models.QuerySet["Script"]):
         """Staff see every script, others only the published ones."""
         return self if user.is_staff else self.filter(published=True)
 
+    @retries_deadlocks
+    def delete(self) -> tuple[int, dict[str, int]]:
+        return super().delete()
+
 
 class Script(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -68,6 +72,10 @@ class Script(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @retries_deadlocks
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        return super().delete(*args, **kwargs)
 
     @retries_deadlocks
     def run(

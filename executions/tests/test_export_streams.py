@@ -11,7 +11,7 @@ from django.db import connection
 from executions.models import Execution
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
-from gef_project.api.tests.servers import EVENT_LOOP, THREADS, Server, web_server
+from gef_project.api.tests.servers import DEPLOYED, EVENT_LOOP, Server, web_server
 from status.models import StatusLog
 
 from .factories import ExecutionFactory
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MEGABYTE = 1024 * 1024
 
 
-@pytest.fixture(params=[THREADS, EVENT_LOOP], ids=["threads", "event loop"])
+@pytest.fixture(params=[DEPLOYED, EVENT_LOOP], ids=["deployed", "event loop"])
 def server(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Server]:
     with web_server(request.param) as server:
         yield server

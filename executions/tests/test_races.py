@@ -4,31 +4,24 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
+from benchmarks.database import in_processes
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import race
+from status.tests.racing import find_deadlocks_soon, race, raised
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
-    """The errors among the outcomes, all of which must be of the expected types."""
-    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    for error in errors:
-        if not isinstance(error, expected):
-            raise error
-    return errors
 
 
 def test_of_several_equal_reports_one_moves() -> None:
@@ -57,8 +50,9 @@ def test_a_run_is_claimed_by_one_worker() -> None:
     assert sorted(outcomes) == [0, 0, 0, 0, 0, 1]
 
 
-def test_writers_on_many_executions_leave_a_true_ledger() -> None:
-    executions = ExecutionFactory.create_batch(20, script=ScriptFactory())
+@pytest.mark.parametrize("count", [2, 20])
+def test_writers_on_few_or_many_executions_leave_a_true_ledger(count: int) -> None:
+    executions = ExecutionFactory.create_batch(count, script=ScriptFactory())
 
     def work(number: int) -> int:
         chance, moved = random.Random(number), 0
@@ -115,16 +109,18 @@ def roll_back(chance: random.Random) -> None:
         raise RollItBack
 
 
-def test_creations_deletions_bulk_moves_and_rollbacks_leave_a_true_ledger() -> None:
+def make_random_changes(number: int) -> None:
+    find_deadlocks_soon()  # in a process, too
+    chance = random.Random(number)
+    for _ in range(20):
+        with suppress(IllegalMove, ExecutionGone, RollItBack, LedgerBusy):
+            chance.choice([create, delete, move_many, move_one, roll_back])(chance)
+
+
+@pytest.mark.parametrize("at_once", [race, in_processes])
+def test_changes_of_every_kind_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
     ExecutionFactory()
-
-    def work(number: int) -> None:
-        chance = random.Random(number)
-        for _ in range(20):
-            with suppress(IllegalMove, ExecutionGone, RollItBack, LedgerBusy):
-                chance.choice([create, delete, move_many, move_one, roll_back])(chance)
-
-    assert raised(race(6, work)) == []
+    assert raised(at_once(6, make_random_changes)) == []
     assert first_fault() is None
 
 
@@ -150,50 +146,6 @@ def test_a_rolled_back_savepoint_leaves_no_hole() -> None:
         (1, Status.PENDING, Status.READY),
         (2, Status.READY, Status.FAILED),
     ]
-    assert first_fault() is None
-
-
-def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_try_again() -> None:
-    pairs = [ExecutionFactory(), ExecutionFactory()]
-    first_move_done = threading.Barrier(2)
-
-    def work(number: int) -> None:
-        one, other = (Execution.objects.get(pk=pairs[(number + step) % 2].pk) for step in (0, 1))
-        with transaction.atomic():
-            # Without the ledger yet, so that both hold a row and want the other's.
-            Execution.objects.filter(pk=one.pk).update(progress=1)
-            first_move_done.wait()
-            other.update_status(Status.RUNNING)
-            one.update_status(Status.RUNNING)
-
-    outcomes = race(2, work)
-    assert len(raised(outcomes, LedgerBusy)) <= 1
-    assert Execution.objects.filter(status=Status.RUNNING).count() == 2
-    assert first_fault() is None
-
-
-def test_waiting_for_the_ledger_is_bounded() -> None:
-    holder, waiter = ExecutionFactory(), ExecutionFactory()
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with transaction.atomic():
-            holder.update_status(Status.RUNNING)
-            held.set()
-            done.wait()
-
-    def wait() -> None:
-        held.wait()
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '100ms'")
-                waiter.update_status(Status.RUNNING)
-        finally:
-            done.set()
-
-    outcomes = race(2, lambda number: (hold, wait)[number]())
-    assert len(raised(outcomes, LedgerBusy)) == 1
-    assert Execution.objects.get(pk=waiter.pk).status == Status.PENDING
     assert first_fault() is None
 
 

@@ -10,6 +10,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from executions.credentials import execution_of
 from gef_project.api.errors import TooManyAttempts, Unauthorized
+from gef_project.api.examples import USER_ID, example
 
 from .authentication import Caller, OwnCredential, caller_of, exchange, read_token
 from .models import Role, User
@@ -17,7 +18,27 @@ from .models.attempts import Attempt
 
 LONGEST_PASSWORD = 4096
 
+ME = {
+    "id": USER_ID,
+    "email": "ada@example.org",
+    "name": "Ada",
+    "role": "USER",
+    "institution": "Example Institute",
+    "country": "Kenya",
+    "email_notifications": True,
+    "created_at": "2026-01-05T08:00:00.000000Z",
+}
+LOGIN = {"email": ME["email"], "password": "correct horse battery staple"}
+TOKENS = {
+    "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3Njk4NjQ0MDB9.c2lnbmF0dXJl",
+    "refresh_token": "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3NzI0NTY0MDB9.c2lnbmF0dXJl",
+    "user_id": USER_ID,
+    "expires_in": 3600,
+}
+REFRESH = {"refresh_token": TOKENS["refresh_token"]}
 
+
+@example(TOKENS)
 class TokensSerializer(serializers.Serializer):
     access_token = serializers.CharField(help_text="JSON web token; good for `expires_in` seconds.")
     refresh_token = serializers.CharField(help_text="Good for 30 days, any number of times.")
@@ -34,6 +55,7 @@ def tokens(caller: Caller, refresh: RefreshToken) -> dict[str, Any]:
     }
 
 
+@example({"msg": "You are logged out."})
 class MessageSerializer(serializers.Serializer):
     msg = serializers.CharField()
 
@@ -62,6 +84,7 @@ def user_with(request: Request, email: str, password: str) -> User | None:
     return user
 
 
+@example(LOGIN)
 class LoginSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=254)
     password = PasswordField()
@@ -83,6 +106,7 @@ class LoginSerializer(serializers.Serializer):
         return user
 
 
+@example(REFRESH)
 class RefreshSerializer(serializers.Serializer):
     refresh_token = serializers.CharField()
 
@@ -99,6 +123,7 @@ class RefreshSerializer(serializers.Serializer):
         return caller, token
 
 
+@example(REFRESH)
 class LogoutSerializer(serializers.Serializer):
     refresh_token = serializers.CharField(
         required=False,
@@ -115,6 +140,7 @@ class LogoutSerializer(serializers.Serializer):
             return None
 
 
+@example(ME)
 class UserSerializer(serializers.ModelSerializer[User]):
     role = serializers.ChoiceField(choices=Role.choices, read_only=True)
     created_at = serializers.DateTimeField(source="date_joined", read_only=True)

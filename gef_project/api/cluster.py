@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from gef_project.accounts.permissions import IsStaff
 
+from .examples import example
 from .schema import data_of, errors
 
 # Seconds. Who asks waits five for the whole answer.
@@ -36,6 +37,29 @@ class CacheSerializer(serializers.Serializer):
     cached_at = serializers.DateTimeField(help_text=f"When the workers were asked; at most {KEPT} s ago.")
 
 
+_NODE = {
+    "id": "worker@host",
+    "hostname": "host",
+    "role": "worker",
+    "state": "ready",
+    "availability": "active",
+    "is_manager": False,
+    "is_leader": False,
+    "running_tasks": 2,
+}
+
+
+@example(
+    {
+        "swarm_active": True,
+        "error": None,
+        "nodes": [_NODE],
+        "total_nodes": 1,
+        "total_managers": 0,
+        "total_workers": 1,
+        "cache_info": {"cached_at": "2026-01-31T12:00:00.000000Z"},
+    }
+)
 class ClusterSerializer(serializers.Serializer):
     swarm_active = serializers.BooleanField(help_text="Whether any worker has answered.")
     error = serializers.CharField(allow_null=True, help_text="Why there is none, if it is known.")

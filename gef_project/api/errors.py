@@ -45,6 +45,11 @@ class Conflict(ApiError):
     default_code = "conflict"
 
 
+class Gone(ApiError):
+    status_code = HTTPStatus.GONE
+    default_code = "gone"
+
+
 class TooLarge(ApiError):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"

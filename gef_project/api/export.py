@@ -12,7 +12,8 @@ from uuid import UUID
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.drainage import get_override
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -54,8 +55,13 @@ def position_of(status: int = 200) -> OpenApiParameter:
 
 
 def files_of(row: type[serializers.Serializer]) -> dict[Any, Any]:
-    """The responses, for the schema."""
-    return {(200, CSV): OpenApiResponse(str), (200, JSON_LINES): OpenApiResponse(row)}
+    """The responses, for the schema; the serializer has an example."""
+    [shown] = get_override(row, "examples")
+    text = b"".join(_csv_lines(list(shown.value), iter([[tuple(shown.value.values())]]))).decode()
+    return {
+        (200, CSV): OpenApiResponse(str, examples=[OpenApiExample("example", text)]),
+        (200, JSON_LINES): OpenApiResponse(row, examples=[OpenApiExample("one line", shown.value)]),
+    }
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -168,7 +174,7 @@ def _json_lines(names: list[str], batches: Iterator[Rows]) -> Iterator[bytes]:
 def _cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         value = json.dumps(value)
-    elif not isinstance(value, str | int | None):
+    elif isinstance(value, datetime | timedelta | UUID):
         value = _json_value(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 

@@ -41,7 +41,9 @@ class MomentField(serializers.Field):
         self.ends = ends
 
     def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("invalid")
         try:
-            return read_moment(str(data), ends=self.ends)
+            return read_moment(data, ends=self.ends)
         except ValueError:
             self.fail("invalid")

@@ -1,7 +1,9 @@
-"""Moments as clients write them in query parameters."""
+"""Moments as clients write them in query parameters, and as they are written to clients."""
 
 import re
 from datetime import UTC, date, datetime, time
+
+from rest_framework.settings import api_settings
 
 HOW_TO = "Write a day or a moment: 2026-01-31 or 2026-01-31T23:59:59+00:00."
 
@@ -27,3 +29,8 @@ def read_moment(text: str, *, ends: bool = False) -> datetime:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError as error:
         raise ValueError(str(error)) from error
+
+
+def write_moment(moment: datetime) -> str:
+    """The one form, for what no serializer writes."""
+    return moment.astimezone(UTC).strftime(api_settings.DATETIME_FORMAT)

@@ -47,16 +47,17 @@ class EnvelopePagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         number = {"type": "integer", "description": "Only if page or per_page is given."}
-        counts = dict.fromkeys(("page", "per_page", "total"), number)
+        shown = {"page": 1, "per_page": self.per_page, "total": 1}
+        counts = {name: {**number, "example": value} for name, value in shown.items()}
         return {"type": "object", "required": ["data"], "properties": {"data": schema, **counts}}
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
-        number = {"type": "integer", "minimum": 1}
+        number = {"type": "integer"}
         return [
             query_parameter("page", "The page, from 1 on. One past the end is empty.", number),
             query_parameter(
                 "per_page",
-                f"Rows a page: {self.per_page} unless given, at most {self.most_per_page}.",
+                f"Rows a page: {self.per_page} unless given, from 1 to {self.most_per_page}.",
                 number,
             ),
         ]

@@ -3,9 +3,12 @@
 from functools import cache
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.drainage import get_override
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
+
+from .examples import ERRORS
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -14,6 +17,26 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class ConstrainedSerializer(serializers.Serializer):
+    """One whose schema has ``constraints`` that no field of its own says."""
+
+    constraints: dict[str, Any] = {}
+
+
+def one_at_least(*names: str) -> dict[str, Any]:
+    # Inside of an allOf, since makers of clients take an anyOf beside properties for a choice of types.
+    return {"allOf": [{"anyOf": [{"required": [name]} for name in names]}]}
+
+
+class ConstrainedSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    target_class = ConstrainedSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, **self.target.constraints}
 
 
 class ErrorSerializer(serializers.Serializer):
@@ -39,6 +62,8 @@ class ErrorSerializer(serializers.Serializer):
     allowed = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="409: where it may go from there."
     )
+    oldest = serializers.IntegerField(required=False, help_text="410: the id of the oldest row that is kept.")
+    newest = serializers.IntegerField(required=False, help_text="400 `not_yet`: the id of the newest row.")
 
 
 _MEANINGS = {
@@ -47,6 +72,7 @@ _MEANINGS = {
     403: "Not for this caller.",
     404: "There is no such thing, or this caller may not know of it.",
     409: "The execution cannot go there from where it stands.",
+    410: "Rows that were asked for are no longer kept; `oldest` is the id of the oldest one that is.",
     413: "The body is too large, if need be after it has been inflated.",
     415: "The body is not `application/json`.",
     429: "Too many attempts have failed: try again after `Retry-After` seconds.",
@@ -57,7 +83,11 @@ _MEANINGS = {
 def errors(*statuses: int, **meanings: str) -> dict[int, OpenApiResponse]:
     """Responses for these statuses; ``e400="..."`` gives one a meaning of its own."""
     return {
-        status: OpenApiResponse(ErrorSerializer, meanings.get(f"e{status}", _MEANINGS[status]))
+        status: OpenApiResponse(
+            ErrorSerializer,
+            meanings.get(f"e{status}", _MEANINGS[status]),
+            [OpenApiExample(ERRORS[status]["code"], ERRORS[status])],
+        )
         for status in statuses
     }
 
@@ -69,7 +99,13 @@ BODY_ERRORS = (400, 401, 403, 413, 415)
 def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False) -> Any:
     """``{"data": ...}``, as almost every answer comes."""
     name = serializer.__name__.removesuffix("Serializer") + ("List" if many else "")
-    return type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
+    wrapped = type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
+    shown = next(iter(get_override(serializer, "examples", [])), None)
+    if shown is None:
+        return wrapped
+    value = {"data": [shown.value] if many else shown.value}
+    in_answers = OpenApiExample("example", value, response_only=True, status_codes=["200", "202"])
+    return extend_schema_serializer(examples=[in_answers])(wrapped)
 
 
 def query_parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from typing import NoReturn
 
 from django.conf import settings
 from django.db import Error, connection
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from .errors import NotFound
+from .examples import example
 
 
 class DeploymentSerializer(serializers.Serializer):
@@ -18,6 +19,15 @@ class DeploymentSerializer(serializers.Serializer):
     environment = serializers.CharField()
 
 
+HEALTHY = {
+    "status": "healthy",
+    "database": "connected",
+    "deployment": {"commit_sha": "4de27c1", "branch": "main", "environment": "production"},
+}
+UNHEALTHY = HEALTHY | {"status": "unhealthy", "database": "disconnected"}
+
+
+@example(HEALTHY)
 class HealthSerializer(serializers.Serializer):
     status = serializers.CharField(help_text="healthy or unhealthy")
     database = serializers.CharField(help_text="connected or disconnected")
@@ -33,7 +43,10 @@ class HealthView(APIView):
         summary="Ask whether the service works",
         description="Whether this process answers, and its database answers it. For everybody.",
         auth=[],
-        responses={200: HealthSerializer, 503: HealthSerializer},
+        responses={
+            200: HealthSerializer,
+            503: OpenApiResponse(HealthSerializer, examples=[OpenApiExample("unhealthy", UNHEALTHY)]),
+        },
     )
     def get(self, request: Request) -> Response:
         connected = _database_answers()

@@ -9,10 +9,10 @@ from contextlib import suppress
 from django.conf import settings
 from django.db import Error, connection
 
+from status.following import Follower, Line
 from status.models import StatusLog
 
 from . import CannotRun
-from .feed import Feed, Line
 from .preparation import (
     find_broker,
     find_database,
@@ -32,9 +32,7 @@ DATABASE_PATIENCE = 60.0  # seconds that the database may be away
 
 SERVICES = {
     "web": [
-        *("gunicorn", "gef_project.wsgi", f"--bind=127.0.0.1:{settings.PORT}"),
-        *("--worker-class=gthread", "--workers=2", "--threads=4"),
-        *("--graceful-timeout=3", "--access-logfile=-"),
+        *("gunicorn", f"--config={settings.BASE_DIR / 'deploy' / 'gunicorn.conf.py'}"),
     ],
     "worker": [
         *("celery", "--app=gef_project", "worker", "--hostname=worker@%h", "--concurrency=2"),
@@ -64,7 +62,7 @@ def run() -> None:
         migrate()
         admin = have_admin(_say)
         register_examples()
-        feed = Feed(StatusLog.objects.newest().pk)
+        feed = Follower(StatusLog.objects.newest().pk)
         try:
             for name, module_and_arguments in SERVICES.items():
                 group.start(name, [sys.executable, "-m", *module_and_arguments], STOP_BY[name])
@@ -94,7 +92,7 @@ def _introduce() -> None:
     )
 
 
-def _follow(group: Group, feed: Feed, tour: Tour) -> None:
+def _follow(group: Group, feed: Follower, tour: Tour) -> None:
     tour.submit()
     seen = time.monotonic()
     while True:
@@ -112,7 +110,7 @@ def _follow(group: Group, feed: Feed, tour: Tour) -> None:
         time.sleep(TICK)
 
 
-def _print(feed: Feed) -> list[StatusLog]:
+def _print(feed: Follower) -> list[StatusLog]:
     rows = feed.read()
     for row in rows:
         _say(str(Line(row, coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))))

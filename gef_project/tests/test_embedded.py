@@ -13,6 +13,8 @@ from django.conf import settings
 from gef_project.embedded import DATABASE, SOCKET_PATH_MAX, Server
 from gef_project.waiting import still_running
 
+pytestmark = pytest.mark.apart
+
 
 @pytest.fixture
 def server(var_dir: Path) -> Iterator[Server]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+pytestmark = pytest.mark.apart
+
 STRONG_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DEPLOYED = {"DEBUG": "off", "SECRET_KEY": STRONG_KEY, "ALLOWED_HOSTS": "example.org,www.example.org"}
 

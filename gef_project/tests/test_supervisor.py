@@ -20,6 +20,8 @@ from gef_project.embedded import DATABASE, Server
 from gef_project.supervisor.processes import MARK
 from status.states import Status, count_field
 
+pytestmark = pytest.mark.apart
+
 COMMAND = [sys.executable, "-m", "gef_project.supervisor"]
 LINE = re.compile(
     r"(?P<time>\d\d:\d\d:\d\d\.\d{3})  (?P<execution>[0-9a-f]{8}) (?P<slug>\S+) +"
@@ -65,9 +67,12 @@ class Run:
 
     def end(self) -> str:
         """Returns: what it printed on stderr."""
-        rest, errors = self.process.communicate(timeout=30)
-        self.printed += rest.splitlines(keepends=True)
-        return errors
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        # Not by communicate, which does not know of the lines that have been read ahead.
+        self.printed += self.process.stdout.readlines()
+        self.process.wait()
+        return self.process.stderr.read()
 
     def moves(self) -> list[dict[str, Any]]:
         return [match.groupdict() for line in self.printed if (match := LINE.match(line))]

@@ -1,11 +1,18 @@
 """Run code in threads, each with a database connection of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections
+from django.db import connection, connections, transaction
+
+
+def find_deadlocks_soon() -> None:
+    """Not after the usual second, which each of them would cost a test."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET deadlock_timeout = '20ms'")
 
 
 def race(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -13,8 +20,9 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
     start = threading.Barrier(count)
 
     def run(number: int) -> Any:
-        start.wait()
         try:
+            find_deadlocks_soon()
+            start.wait()
             return work(number)
         except Exception as error:  # the caller looks at it
             return error
@@ -23,3 +31,52 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))
+
+
+def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
+    """The errors among the outcomes, all of which must be of the expected types."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    for error in errors:
+        if not isinstance(error, expected):
+            raise error
+    return errors
+
+
+@contextmanager
+def unfinished(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
+    """A transaction elsewhere has done the work, and neither commits nor fails: it hangs.
+
+    Yields:
+        What rolls it back; so does the end of the block.
+    """
+    begun, over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        try:
+            with transaction.atomic():
+                work()
+                begun.set()
+                over.wait()
+                transaction.set_rollback(True)
+        finally:
+            begun.set()
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(hang)
+        begun.wait()
+        try:
+            yield over.set
+        finally:
+            over.set()
+    hanging.result()
+
+
+def waiting_for_the_ledger() -> list[int]:
+    """The server processes on this database that do."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+            " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+        )
+        return [pid for (pid,) in cursor.fetchall()]

@@ -12,7 +12,7 @@ from executions.tests.factories import ExecutionFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.models import StatusLog
-from status.serializers import MOST_PER_PAGE, PERIODS
+from status.queries import MOST_PER_PAGE, PERIODS
 
 pytestmark = pytest.mark.django_db
 
@@ -177,3 +177,16 @@ def test_dates_have_one_form(rows: list[StatusLog], admin: User) -> None:
     for row in client_of(admin).get(LIST).json()["data"]:
         assert datetime.strptime(row["timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007
         assert len(row["timestamp"]) == len("2026-01-31T00:00:00.000000Z")
+
+
+def test_the_newest_row_is_sent_once(admin: User, execution: Execution) -> None:
+    client = client_of(admin)
+    first = client.get("/api/v1/status/current")
+    assert first["ETag"] == f'"{StatusLog.objects.newest().pk}"'
+    with CaptureQueriesContext(connection) as captured:
+        again = client.get("/api/v1/status/current", headers={"if-none-match": first["ETag"]})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert sum("status_log" in query["sql"] for query in captured) == 1
+    execution.update_status("FINISHED")
+    changed = client.get("/api/v1/status/current", headers={"if-none-match": f"W/{first['ETag']}"})
+    assert (changed.status_code, changed.json()["data"]["status_to"]) == (200, "FINISHED")

@@ -7,6 +7,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models, transaction
 from django.utils import timezone
 
+from status.locking import retries_deadlocks
+
 
 class Role(models.TextChoices):
     """The names under which clients know Django's staff and superuser flags."""
@@ -24,7 +26,16 @@ class LowercaseEmailField(models.EmailField):
         return value.lower() if isinstance(value, str) else value
 
 
+class UserQuerySet(models.QuerySet["User"]):
+    @retries_deadlocks
+    def delete(self) -> tuple[int, dict[str, int]]:
+        return super().delete()
+
+
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Make and store a user; without a password it cannot log in.
 
@@ -80,6 +91,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Log the user out everywhere: no token that was given out so far is good any more."""
         type(self).objects.filter(pk=self.pk).update(token_generation=models.F("token_generation") + 1)
         self.refresh_from_db(fields=["token_generation"])
+
+    @retries_deadlocks
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        return super().delete(*args, **kwargs)
 
     @property
     def role(self) -> Role:

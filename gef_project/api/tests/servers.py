@@ -11,7 +11,7 @@ from django.conf import settings
 
 from executions.tests.processes import environment_of_test, eventually, own_directory
 
-THREADS = ["gef_project.wsgi", "--threads", "4"]
+DEPLOYED = ["--config", "deploy/gunicorn.conf.py", "--workers", "1"]
 EVENT_LOOP = ["django.core.asgi:get_asgi_application()", "--worker-class", "asgi"]
 
 
@@ -21,7 +21,7 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def web_server(arguments: Sequence[str] = THREADS) -> Iterator[Server]:
+def web_server(arguments: Sequence[str] = DEPLOYED) -> Iterator[Server]:
     """A gunicorn that answers."""
     log_path = own_directory() / "web.log"
     with log_path.open("w") as log:

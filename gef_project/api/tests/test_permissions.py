@@ -47,8 +47,8 @@ TABLE: dict[tuple[str, str], str] = {
     ("post", "/api/v1/execution/{id}/log"): REPORTS,
     ("get", "/api/v1/status"): STAFF,
     ("get", "/api/v1/status/current"): STAFF,
-    ("get", "/api/v1/status/cluster"): STAFF,
     ("get", "/api/v1/status/export"): STAFF,
+    ("get", "/api/v1/status/cluster"): STAFF,
 }
 BODIES: dict[tuple[str, str], object] = {
     ("patch", "/api/v1/execution"): [],

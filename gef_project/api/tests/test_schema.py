@@ -1,12 +1,16 @@
 """The API documents itself, completely, and without the internet."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import patched_settings
+from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 
@@ -31,7 +35,33 @@ def test_every_operation_says_what_it_does_and_how_it_fails(operations) -> None:
         assert operation["tags"] != ["api"], name
         if name[1] != "/api-health":
             assert "401" in operation["responses"], name
+        assert ("415" in operation["responses"]) == ("requestBody" in operation), name
         assert all(parameter["description"] for parameter in operation.get("parameters", [])), name
+
+
+def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body that comes or goes, and where."""
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        yield f"request {kind}", content
+    for status, response in operation["responses"].items():
+        for kind, content in response.get("content", {}).items():
+            yield f"{status} {kind}", content
+
+
+def test_everything_has_an_example_that_is_valid() -> None:
+    with patched_settings({"OAS_VERSION": "3.1.0"}):  # whose schemas are JSON Schema
+        schema = SchemaGenerator().get_schema(request=None, public=True)
+    for path, item in schema["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", []):
+                name = f"{method} {path} {parameter['name']}"
+                Draft202012Validator(parameter["schema"] | schema).validate(parameter["example"])
+            for where, content in contents(operation):
+                name = f"{method} {path} {where}"
+                assert content.get("examples") or "text/" in where, name
+                for example in content.get("examples", {}).values():
+                    problems = Draft202012Validator(content["schema"] | schema).iter_errors(example["value"])
+                    assert [problem.message for problem in problems] == [], name
 
 
 def test_paths_are_as_clients_write_them(operations) -> None:
@@ -57,8 +87,8 @@ def test_paths_are_as_clients_write_them(operations) -> None:
         "/api/v1/execution/{id}/log",
         "/api/v1/status",
         "/api/v1/status/current",
-        "/api/v1/status/cluster",
         "/api/v1/status/export",
+        "/api/v1/status/cluster",
     }
 
 

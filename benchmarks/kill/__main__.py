@@ -1,0 +1,41 @@
+"""Kill writers, the Celery worker and PostgreSQL at random moments; then look whether anything is lost.
+
+    python -m benchmarks.kill --rounds 50
+
+Several processes change executions through the public methods, and note outside of the database what was
+acknowledged. Each round kills one process by signal 9 and brings it back. Then the ledger must have
+every change that was acknowledged and every row that could be read before, and each invariant must hold.
+PostgreSQL, its data and the broker are the run's own. Exit status 1 when anything is wrong.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import django
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--writers", type=int, default=4)
+    options = parser.parse_args()
+    with TemporaryDirectory(prefix="gef-kill-", ignore_cleanup_errors=True) as var_dir:
+        os.environ |= {"VAR_DIR": var_dir, "DATABASE_URL": "", "CELERY_BROKER_URL": ""}
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
+        django.setup()
+        # They need the settings, which have read the environment by now.
+        from gef_project import embedded
+
+        from .rounds import run
+
+        try:
+            return run(Path(var_dir), options.rounds, options.writers)
+        finally:
+            embedded.server.leave()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""A process that changes executions through the public methods until it is killed."""
+
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.db import InterfaceError, OperationalError, connections, transaction
+
+from executions.models import Execution, ExecutionQuerySet, Script
+from gef_project.accounts.models import User
+from status.attribution import attributed_to
+from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.states import TERMINAL, Status, in_order
+
+from .notes import Notebook, Row, creation_of, row_of
+
+SCRIPT = "moved-by-writers"  # the slug of the script whose executions the writers move
+POPULATION = 60  # executions; there are more only for moments
+STATUSES: list[Status] = [*Status, *[Status.READY, Status.RUNNING] * 6]  # ends are rarer than moves
+
+Change = Callable[[random.Random, str], list[Row]]
+
+
+class RolledBack(Exception):
+    """Ends a transaction without its changes."""
+
+
+def write(notes: Path) -> None:
+    """Make random changes, each with a reason of its own, and note each once it is acknowledged."""
+    chance = random.Random(os.getpid())
+    notebook = Notebook(notes)
+    while True:
+        reason = str(uuid4())
+        try:
+            change = create if executions().count() < POPULATION else chance.choice(CHANGES)
+            rows = change(chance, reason)
+        except (IllegalMove, ExecutionGone, LedgerBusy, RolledBack):
+            continue
+        except (OperationalError, InterfaceError):
+            notebook.add(reason, [], acknowledged=False)
+            connections.close_all()
+            time.sleep(0.1)
+        else:
+            notebook.add(reason, rows)
+
+
+def executions() -> ExecutionQuerySet:
+    return Execution.objects.filter(script__slug=SCRIPT)
+
+
+def some(chance: random.Random, count: int) -> ExecutionQuerySet:
+    """Up to so many, from anywhere."""
+    start = UUID(int=chance.getrandbits(128))
+    ids = executions().filter(pk__gte=start).order_by("pk").values_list("pk", flat=True)[:count]
+    return executions().filter(pk__in=list(ids))
+
+
+def create(chance: random.Random, reason: str) -> list[Row]:
+    script, user = Script.objects.get(slug=SCRIPT), User.objects.get()
+    new = [Execution(script=script, user=user) for _ in range(chance.randint(1, 5))]
+    with attributed_to(user, "kill", reason):
+        Execution.objects.bulk_create(new)
+    return [creation_of(execution) for execution in new]
+
+
+def move(chance: random.Random, reason: str) -> list[Row]:
+    return [
+        row_of(log)
+        for execution in some(chance, 1)
+        if (log := execution.update_status(any_status(chance), source="kill", reason=reason))
+    ]
+
+
+def move_some(chance: random.Random, reason: str) -> list[Row]:
+    status = any_status(chance)
+    moved = some(chance, 10).update_status(status, source="kill", reason=reason)
+    return [{"status_to": status}] * moved
+
+
+def move_twice(chance: random.Random, reason: str) -> list[Row]:
+    """One transaction of several moves, one of which is taken back."""
+    with transaction.atomic():
+        rows = move(chance, reason)
+        try:
+            with transaction.atomic():
+                move(chance, reason)
+                raise RolledBack
+        except (IllegalMove, RolledBack):
+            pass
+        return rows + move(chance, reason)
+
+
+def delete(chance: random.Random, reason: str) -> list[Row]:
+    ended = some(chance, 5).filter(status__in=in_order(TERMINAL))
+    with attributed_to(None, "kill", reason):
+        deleted = ended.delete()[1].get("executions.Execution", 0)
+    return [{"status_to": None}] * deleted
+
+
+def roll_back(chance: random.Random, reason: str) -> list[Row]:
+    with transaction.atomic():
+        move_some(chance, reason)
+        create(chance, reason)
+        raise RolledBack
+
+
+def any_status(chance: random.Random) -> Status:
+    return chance.choice(STATUSES)
+
+
+CHANGES: list[Change] = [*[move] * 8, move_some, move_some, move_twice, delete, roll_back]

@@ -1,0 +1,75 @@
+"""Every kind of change that the public methods make, and all that a change could leave behind."""
+
+from collections.abc import Callable
+from typing import Any
+
+from executions.models import Execution, ExecutionLog
+from status.attribution import attributed_to
+from status.models import StatusLog
+from status.states import Status
+
+Change = Callable[[Execution], None]  # of an execution that is PENDING, and alone with its script
+
+
+def move(execution: Execution) -> None:
+    assert execution.update_status(Status.RUNNING, progress=5, source="shell") is not None
+
+
+def move_what_has_moved(execution: Execution) -> None:
+    """By an instance that thinks that it is READY still."""
+    execution.status = Status.READY
+    assert execution.update_status(Status.RUNNING) is not None
+
+
+def end(execution: Execution) -> None:
+    execution.accept_report("FINISHED", results={"rows": 3}, source="api")
+
+
+def move_many(execution: Execution) -> None:
+    assert execution.script.executions.update_status(Status.CANCELLED) == 1
+
+
+def take(execution: Execution) -> None:
+    assert execution.take("worker")
+
+
+def create_many(execution: Execution) -> None:
+    with attributed_to(execution.user, "shell", "three at once"):
+        Execution.objects.bulk_create(
+            Execution(user=execution.user, script=execution.script) for _ in range(3)
+        )
+
+
+def run(execution: Execution) -> None:
+    execution.script.run(execution.user)
+
+
+def delete(execution: Execution) -> None:
+    execution.delete()
+
+
+def delete_many(execution: Execution) -> None:
+    assert execution.script.executions.all().delete()[0] == 1
+
+
+def delete_by_cascade(execution: Execution) -> None:
+    execution.script.delete()
+
+
+CHANGES = [
+    move,
+    move_what_has_moved,
+    end,
+    move_many,
+    take,
+    create_many,
+    run,
+    delete,
+    delete_many,
+    delete_by_cascade,
+]
+
+
+def state() -> list[Any]:
+    tables: list[Any] = [Execution, StatusLog, ExecutionLog]
+    return [list(table.objects.order_by("pk").values()) for table in tables]

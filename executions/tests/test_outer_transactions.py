@@ -1,0 +1,131 @@
+"""Transactions of several changes that meet: none is half done, and nobody sees a deadlock."""
+
+import random
+import threading
+from contextlib import suppress
+
+import pytest
+from django.db import connections, transaction
+from tenacity import stop_never, wait_random
+
+from executions.models import Execution
+from gef_project.accounts.models import User
+from gef_project.accounts.tests.clients import client_of
+from gef_project.accounts.tests.factories import UserFactory
+from gef_project.retrying import patiently
+from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.models import StatusLog
+from status.states import Status
+from status.tests.racing import race, raised, unfinished, waiting_for_the_ledger
+from status.verification import first_fault
+
+from .factories import ExecutionFactory, ScriptFactory
+from .processes import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_try_again() -> None:
+    pairs = [ExecutionFactory(), ExecutionFactory()]
+    first_move_done = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        one, other = (Execution.objects.get(pk=pairs[(number + step) % 2].pk) for step in (0, 1))
+        with transaction.atomic():
+            # Without the ledger yet, so that both hold a row and want the other's.
+            Execution.objects.filter(pk=one.pk).update(progress=1)
+            first_move_done.wait()
+            other.update_status(Status.RUNNING)
+            one.update_status(Status.RUNNING)
+
+    outcomes = race(2, work)
+    assert len(raised(outcomes, LedgerBusy)) <= 1
+    assert Execution.objects.filter(status=Status.RUNNING).count() == 2
+    assert first_fault() is None
+
+
+def test_a_transaction_that_is_done_again_until_it_succeeds_is_done_once() -> None:
+    executions = ExecutionFactory.create_batch(4, status=Status.READY)
+    before = StatusLog.objects.newest().id
+
+    @transaction.atomic
+    def there_and_back(some: list[Execution]) -> None:
+        for status in (Status.RUNNING, Status.READY):
+            for execution in some:
+                Execution.objects.get(pk=execution.pk).update_status(status)
+
+    def work(number: int) -> None:
+        chance = random.Random(number)
+        for _ in range(6):
+            patiently(there_and_back).retry_with(wait=wait_random(max=0.1), stop=stop_never)(
+                chance.sample(executions, 3)
+            )
+
+    assert raised(race(4, work)) == []
+    assert StatusLog.objects.newest().id == before + 4 * 6 * 3 * 2
+    assert first_fault() is None
+
+
+def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
+    user, script = UserFactory(), ScriptFactory()
+    ScriptFactory(user=user)
+    for _ in range(10):
+        ExecutionFactory(user=user)
+        ExecutionFactory(script=script)
+        ExecutionFactory(user=user, script=script)
+    executions = list(Execution.objects.all())
+
+    def move_each() -> None:
+        for execution in executions:
+            with suppress(ExecutionGone, IllegalMove):
+                execution.update_status(Status.RUNNING)
+
+    def move_all() -> None:
+        for status in (Status.READY, Status.RUNNING, Status.FAILED):
+            Execution.objects.update_status(status)
+
+    works = [move_each, move_all, script.delete, user.delete]
+    assert raised(race(4, lambda number: works[number]())) == []
+    assert not Execution.objects.exists()
+    assert first_fault() is None
+
+
+def test_cascades_that_meet_head_on_are_both_made() -> None:
+    """A user's takes the row of each script that the user has made; a script's takes the ledger before it."""
+    maker = UserFactory()
+    script = ScriptFactory(user=maker)
+    ExecutionFactory(script=script)
+    ExecutionFactory(user=maker)
+    holder = ExecutionFactory()
+    with unfinished(lambda: holder.update_status(Status.RUNNING)) as end:
+        works = [script.delete, maker.delete, end]
+
+        def work(number: int) -> None:
+            eventually(lambda: len(waiting_for_the_ledger()) == number)
+            works[number]()
+
+        assert raised(race(3, work)) == []
+    assert list(Execution.objects.all()) == [holder]
+    assert first_fault() is None
+
+
+def test_requests_that_are_one_transaction_each_leave_a_true_ledger(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    executions = ExecutionFactory.create_batch(3, user=owner)
+
+    def work(number: int) -> set[int]:
+        chance, answers = random.Random(number), set()
+        for _ in range(8):
+            execution = chance.choice(executions)
+            report = {
+                "status": chance.choice(["READY", "RUNNING", "RUNNING", "FINISHED"]),
+                "progress": number,
+            }
+            url = f"/api/v1/execution/{execution.pk}"
+            answers.add(client_of(execution).patch(url, report).status_code)
+        return answers
+
+    assert set().union(*race(4, work)) == {200, 409}
+    assert first_fault() is None

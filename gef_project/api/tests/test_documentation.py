@@ -1,0 +1,97 @@
+"""The examples of docs/api.md run as they stand."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from pytest_django.live_server_helper import LiveServer
+
+from executions.credentials import password, user_name
+from executions.models import Execution, Script
+from executions.tests.factories import ExecutionFactory
+from gef_project.accounts.models import User
+from status.verification import first_fault
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = settings.BASE_DIR / "docs" / "api.md"
+INTERPRETERS = {"sh": ["bash", "-euo", "pipefail"], "python": [sys.executable, "-W", "error"]}
+TOOLS = all(map(shutil.which, ("bash", "curl", "gzip", "jq")))
+LANGUAGES = pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("sh", marks=pytest.mark.skipif(not TOOLS, reason="needs bash, curl, gzip and jq")),
+        "python",
+    ],
+)
+
+
+def blocks(section: str, language: str) -> str:
+    [text] = re.findall(rf"^## {section}\n(.*?)(?=^## )", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+
+
+@pytest.fixture
+def follow(live_server: LiveServer, admin: User, tmp_path: Path):
+    """Runs a section's examples in one language; what they print."""
+    admin.set_password("secret of the test")
+    admin.save()
+
+    def follow(section: str, language: str, **environment: str) -> str:
+        script = tmp_path / "example"
+        script.write_text(blocks(section, language))
+        staff = {"API_URL": live_server.url, "API_USER": admin.email, "API_PASSWORD": "secret of the test"}
+        run = subprocess.run(
+            [*INTERPRETERS[language], str(script)],
+            cwd=tmp_path,
+            env={**os.environ, **staff, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    return follow
+
+
+@LANGUAGES
+def test_a_worker(follow, execution: Execution, language: str) -> None:
+    printed = follow(
+        "A worker",
+        language,
+        API_USER=user_name(execution.pk),
+        API_PASSWORD=password(execution.pk),
+        EXECUTION_ID=str(execution.pk),
+    )
+    assert "illegal_move" in printed or "cannot go from FINISHED to RUNNING" in printed
+    execution.refresh_from_db()
+    assert (execution.status, execution.results) == ("FINISHED", {"primes": 168})
+    said, refused = execution.logs.all()
+    assert said.text == "half of it is done"
+    assert "RUNNING" in refused.text
+
+
+@LANGUAGES
+def test_a_dashboard(follow, execution: Execution, language: str, tmp_path: Path) -> None:
+    execution.cancel(source="test")
+    printed = follow("A dashboard", language)
+    assert "CANCELLED" in printed
+    if language == "sh":
+        assert str(execution.pk) in (tmp_path / "executions.csv").read_text()
+        assert len((tmp_path / "status-log.jsonl").read_text().splitlines()) == 3
+
+
+@LANGUAGES
+def test_a_bulk_caller(follow, script: Script, language: str) -> None:
+    ExecutionFactory.create_batch(3, script=script)
+    ExecutionFactory(script=script, status="RUNNING")
+    follow("A bulk caller", language)
+    ended = {"sh": ["CANCELLED"] * 4, "python": ["CANCELLED"] + ["FINISHED"] * 3}[language]
+    assert sorted(Execution.objects.values_list("status", flat=True)) == ended
+    assert first_fault() is None

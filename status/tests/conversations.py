@@ -1,0 +1,86 @@
+"""Talk to the ASGI application in the test's own event loop, a message at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from gef_project.accounts.authentication import refresh_token_for
+from gef_project.accounts.models import User
+from gef_project.asgi import Application
+from status.feed import Feed
+
+PATIENCE = 20  # seconds until a test fails
+
+
+class Conversation:
+    def __init__(self) -> None:
+        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.hung_up = asyncio.Event()
+        self.answering: asyncio.Task[None] | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        if self.answering is None:
+            self.answering = asyncio.current_task()
+            return {"type": "http.request"}
+        await self.hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def next(self) -> dict[str, Any]:
+        return await asyncio.wait_for(self.sent.get(), PATIENCE)
+
+    async def part(self) -> str:
+        body: bytes = (await self.next()).get("body", b"")
+        return body.decode()
+
+    async def rest(self) -> str:
+        """What there is until the end of the answer."""
+        parts: list[str] = []
+        more = True
+        while more:
+            message = await self.next()
+            parts.append(message.get("body", b"").decode())
+            more = message.get("more_body", False)
+        return "".join(parts)
+
+
+class Talk:
+    """Requests to one web process, whose feed it has."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._application = Application()
+
+    @asynccontextmanager
+    async def get(
+        self, user: User, query: dict[str, Any], stream: bool = False, **headers: str
+    ) -> AsyncIterator[Conversation]:
+        given = {"Authorization": f"Bearer {refresh_token_for(user).access_token}", "Host": "localhost"}
+        given |= {"Accept": "text/event-stream"} if stream else {}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/v1/status",
+            "query_string": urlencode(query).encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
+        }
+        conversation = Conversation()
+        answer = self._application(scope, conversation.receive, conversation.sent.put)
+        answering = asyncio.create_task(answer)
+        try:
+            yield conversation
+        finally:
+            conversation.hung_up.set()
+            await asyncio.wait_for(answering, PATIENCE)
+
+    async def close(self) -> None:
+        """Let go of the connections of each thread, so that the test's database can be dropped."""
+        for threads in (self._application._threads, self.feed._reader):
+            await asyncio.wrap_future(threads.submit(connections.close_all))
+            threads.shutdown()
+        await sync_to_async(connections.close_all)()
