@@ -1,5 +1,6 @@
 """How clients ask for the ledger: pages of its rows, buckets of time, or what is new."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -100,6 +101,11 @@ class StatusQuerySerializer(serializers.Serializer):
         if name not in available_timezones():
             raise serializers.ValidationError(f"{name!r} is not the IANA name of a time zone.")
         return ZoneInfo(name)
+
+    def validate_wait(self, seconds: float) -> float:
+        if math.isnan(seconds):
+            raise serializers.ValidationError("A valid number is required.")
+        return seconds
 
     def validate_include(self, names: str) -> list[str]:
         asked = [name.strip() for name in names.split(",") if name.strip()]

@@ -152,7 +152,7 @@ class StatusLogView(APIView):
 
     def _can_wait(self) -> bool:
         """Not under ``runserver``, without an event loop: there clients get what there is, and come back."""
-        return isinstance(self.request._request, ASGIRequest)
+        return self.request.method == "GET" and isinstance(self.request._request, ASGIRequest)
 
     def _reader(self) -> streaming.Reader:
         token = cast(Token, self.request.auth)

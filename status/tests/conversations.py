@@ -57,14 +57,14 @@ class Talk:
 
     @asynccontextmanager
     async def get(
-        self, user: User, query: dict[str, Any], stream: bool = False, **headers: str
+        self, user: User, query: dict[str, Any], stream: bool = False, method: str = "GET", **headers: str
     ) -> AsyncIterator[Conversation]:
         given = {"Authorization": f"Bearer {refresh_token_for(user).access_token}", "Host": "localhost"}
         given |= {"Accept": "text/event-stream"} if stream else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         scope = {
             "type": "http",
-            "method": "GET",
+            "method": method,
             "path": "/api/v1/status",
             "query_string": urlencode(query).encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],

@@ -106,7 +106,9 @@ def test_a_place_whose_rows_are_gone_says_what_is_left(execution: Execution, adm
     assert len(client_of(admin).get(LIST, {"after": oldest - 1}).json()["data"]) == 1
 
 
-@pytest.mark.parametrize("query", ["wait=5", "after=-1", "after=x", "after=1&wait=x", "after=1&page=2"])
+@pytest.mark.parametrize(
+    "query", ["wait=5", "after=-1", "after=x", "after=1&wait=x", "after=1&wait=nan", "after=1&page=2"]
+)
 def test_odd_questions_are_refused(admin: User, query: str) -> None:
     answer = client_of(admin).get(f"{LIST}?{query}")
     assert answer.status_code == 400
@@ -284,6 +286,19 @@ def test_the_end_of_the_process_ends_every_wait(play, admin: User) -> None:
             assert ids(await waiting.rest()) == []
             await stream.next()
             assert '"code": "restarting"' in await stream.rest()
+
+    play(scene)
+
+
+def test_a_question_for_the_headers_waits_for_nothing(play, admin: User) -> None:
+    async def scene(talk: Talk) -> None:
+        after = await sync_to_async(newest)()
+        for stream in (False, True):
+            query = {} if stream else {"after": after, "wait": 60}
+            async with talk.get(admin, query, stream=stream, method="HEAD") as head:
+                assert (await head.next())["status"] == 200
+                assert await head.rest() == ""
+        assert talk.feed._looking is None
 
     play(scene)
 
