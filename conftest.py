@@ -18,8 +18,8 @@ from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 
-# The same examples in every run, as they are; --hypothesis-profile explore looks for new ones, and makes those
-# that fail short, which takes minutes.
+# The same examples in every run, as they are; --hypothesis-profile explore looks for new ones, and makes
+# those that fail short, which takes minutes.
 hypothesis.settings.register_profile(
     "steady",
     max_examples=15,
