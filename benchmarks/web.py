@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
-from rest_framework_simplejwt.tokens import AccessToken
 from tqdm import tqdm
 
 from benchmarks.building import EMAIL, Built, built, execute, use
@@ -27,6 +26,7 @@ from benchmarks.plan import Plan
 from benchmarks.profiling import shares_of_time
 from benchmarks.report import Line, rate
 from executions.models import Execution
+from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
 from gef_project.supervisor.run import SERVICES
 from status.states import Status
@@ -175,4 +175,4 @@ def _ask(server: socket.socket, path: str, body: bytes, token: str) -> None:
 
 
 def _token() -> str:
-    return str(AccessToken.for_user(User.objects.get(email=EMAIL)))
+    return str(refresh_token_for(User.objects.get(email=EMAIL)).access_token)
