@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from celery import Celery, current_app
 from django.conf import settings as django_settings
@@ -17,6 +18,25 @@ from executions.models import Execution, Script
 from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
+
+# The same examples in every run, as they are; --hypothesis-profile explore looks for new ones, and shortens
+# those that fail, which takes minutes.
+hypothesis.settings.register_profile(
+    "steady",
+    max_examples=15,
+    derandomize=True,
+    deadline=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.register_profile(
+    "explore",
+    hypothesis.settings.get_profile("steady"),
+    max_examples=500,
+    derandomize=False,
+    phases=list(hypothesis.Phase),
+)
+hypothesis.settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,7 +13,7 @@ django.setup()
 
 from django.db import connection, connections  # noqa: E402
 
-_fork = multiprocessing.get_context("fork")
+fork = multiprocessing.get_context("fork")
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
         RuntimeError: a process failed.
     """
     connections.close_all()
-    results = _fork.SimpleQueue()
+    results = fork.SimpleQueue()
 
     def run(number: int) -> None:
         try:
@@ -45,7 +45,7 @@ def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
         finally:
             connections.close_all()
 
-    processes = [_fork.Process(target=run, args=(number,)) for number in range(count)]
+    processes = [fork.Process(target=run, args=(number,)) for number in range(count)]
     for process in processes:
         process.start()
     outcomes = sorted((results.get() for _ in processes), key=lambda outcome: outcome[0])

@@ -9,9 +9,10 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from gef_project.accounts.models import User
+from gef_project.accounts.models import User, attempts
 
 from .clients import client_of
+from .clock import Clock
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +156,8 @@ def test_a_new_password_needs_the_old_one_and_ends_every_session(worker: User) -
     assert log_in(secret="another phrase").status_code == 200
 
 
-def test_the_old_password_cannot_be_guessed_either(worker: User) -> None:
+def test_the_old_password_cannot_be_guessed_either(worker: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "timezone", Clock())
     client = client_of(worker)
     guess = {"password": "another phrase", "old_password": "guess"}
     codes = [client.patch(ME, guess).status_code for _ in range(11)]

@@ -1,11 +1,8 @@
 """How often somebody may try to log in, and who never has to wait."""
 
-from datetime import timedelta
-
 import pytest
 from django.contrib.auth import hashers
 from django.db import connection
-from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -13,9 +10,11 @@ from rest_framework.test import APIClient
 from executions.credentials import password, user_name
 from executions.models import Execution
 from executions.tests.test_api_at_once import at_once
-from gef_project.accounts.models import LoginAttempts, User
+from gef_project.accounts.models import LoginAttempts, User, attempts
 from gef_project.accounts.models.attempts import FREE, FREE_FOR_ALL, network
 from gef_project.accounts.tasks import forget_expired
+
+from .clock import Clock
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +24,13 @@ RIGHT, WRONG = "correct horse battery", "wrong"
 @pytest.fixture(autouse=True)
 def quick_hashes(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(attempts, "timezone", clock)
+    return clock
 
 
 @pytest.fixture
@@ -43,12 +49,6 @@ def fail(times: int, email: str = "admin@example.org", address: str = "192.0.2.1
         assert log_in(email, WRONG, address).status_code == 401
 
 
-def later(**time: float) -> None:
-    """As if the attempts so far had been made that much earlier."""
-    ago = timedelta(**time)
-    LoginAttempts.objects.update(failed_at=F("failed_at") - ago, succeeded_at=F("succeeded_at") - ago)
-
-
 @pytest.mark.parametrize("email", ["admin@example.org", "nobody@example.org"])
 def test_after_some_failures_the_next_attempt_has_to_wait(person: User, email: str) -> None:
     fail(FREE, email)
@@ -60,28 +60,28 @@ def test_after_some_failures_the_next_attempt_has_to_wait(person: User, email: s
     assert body["detail"] == body["msg"] == body["message"]
 
 
-def test_each_further_failure_doubles_the_wait(person: User) -> None:
+def test_each_further_failure_doubles_the_wait(clock: Clock, person: User) -> None:
     fail(FREE)
     for expected in (1, 2, 4, 8):
         assert log_in(person.email, WRONG)["Retry-After"] == str(expected)
-        later(seconds=expected)
+        clock.move(seconds=expected)
         fail(1)
     LoginAttempts.objects.update(failures=10**6)
     assert log_in(person.email, WRONG)["Retry-After"] == "900"
 
 
-def test_an_attempt_that_was_refused_does_not_count(person: User) -> None:
+def test_an_attempt_that_was_refused_does_not_count(clock: Clock, person: User) -> None:
     fail(FREE)
     for _ in range(5):
         assert log_in(person.email, WRONG).status_code == 429
-    later(seconds=1)
+    clock.move(seconds=1)
     assert log_in(person.email, RIGHT).status_code == 200
     assert log_in(person.email, RIGHT).status_code == 200
 
 
-def test_an_hour_makes_up_for_all_failures(person: User) -> None:
+def test_an_hour_makes_up_for_all_failures(clock: Clock, person: User) -> None:
     fail(FREE)
-    later(hours=1, seconds=1)
+    clock.move(hours=1, seconds=1)
     fail(FREE)
     assert log_in(person.email, RIGHT).status_code == 429
 
@@ -92,11 +92,11 @@ def test_nobody_locks_an_account_for_other_addresses(person: User) -> None:
     assert log_in(person.email, RIGHT, "192.0.2.2").status_code == 200
 
 
-def test_where_a_password_was_right_it_stays_so(person: User) -> None:
+def test_where_a_password_was_right_it_stays_so(clock: Clock, person: User) -> None:
     assert log_in(person.email, RIGHT).status_code == 200
     fail(3 * FREE)
     assert log_in(person.email, RIGHT).status_code == 200
-    later(days=1, seconds=1)
+    clock.move(days=1, seconds=1)
     fail(FREE)
     assert log_in(person.email, RIGHT).status_code == 429
 
@@ -191,12 +191,12 @@ def test_every_answer_costs_one_hash(
     assert len(hashed) == 1
 
 
-def test_what_says_nothing_any_more_is_forgotten(person: User) -> None:
+def test_what_says_nothing_any_more_is_forgotten(clock: Clock, person: User) -> None:
     fail(1)
     log_in(person.email, RIGHT, "192.0.2.2")
     forget_expired()
     assert LoginAttempts.objects.count() == 3
-    later(days=1, seconds=1)
+    clock.move(days=1, seconds=1)
     forget_expired()
     assert not LoginAttempts.objects.exists()
 

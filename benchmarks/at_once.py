@@ -1,0 +1,86 @@
+"""Row 5: many moves in one call."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.db import connection
+
+from benchmarks.building import Built, built, execute, use
+from benchmarks.measuring import Measurable, Processes, Sample, in_rounds
+from benchmarks.moves import ours
+from benchmarks.plan import Plan
+from benchmarks.report import OURS, Line, rate
+from executions.models import Execution
+from status.states import Status
+from status.triggers import LEDGER_LOCK
+
+# Numbers and counts as the guards would have them, by one statement on tables that have none.
+_BARE = """
+    WITH moved AS (
+        UPDATE executions_execution SET status = '{status_to}' WHERE status = '{status_from}'
+        RETURNING id AS execution_id
+    ), newest AS (SELECT * FROM status_log ORDER BY id DESC LIMIT 1),
+    numbered AS (SELECT execution_id, row_number() OVER (ORDER BY execution_id) AS nth FROM moved)
+    INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason,
+        executions_pending, executions_{count_from}, executions_{count_to}, executions_finished,
+        executions_failed, executions_cancelled, executions_active)
+    SELECT id + nth, now(), numbered.execution_id, '{status_from}', '{status_to}', 'bench', '',
+        executions_pending, executions_{count_from} - nth, executions_{count_to} + nth, executions_finished,
+        executions_failed, executions_cancelled, executions_active
+    FROM newest, numbered
+"""
+
+
+def by_update_status(status_from: Status, status_to: Status) -> int:
+    return Execution.objects.filter(status=status_from).update_status(status_to, source="bench")
+
+
+def by_bare_statement(status_from: Status, status_to: Status) -> int:
+    statement = _BARE.format(
+        status_from=status_from,
+        status_to=status_to,
+        count_from=status_from.lower(),
+        count_to=status_to.lower(),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock({LEDGER_LOCK})")
+        cursor.execute(statement)
+        moved: int = cursor.rowcount
+        cursor.execute(f"SELECT pg_advisory_unlock({LEDGER_LOCK})")
+    return moved
+
+
+def in_one_call(plan: Plan) -> Iterator[Line]:
+    guarded = built(plan.bulk, plan.bulk)
+    unguarded = built(plan.bulk, plan.bulk, guarded=False)
+    cells: dict[str, Measurable] = {
+        "many": AllAtOnce(guarded, by_update_status),
+        "bare": AllAtOnce(unguarded, by_bare_statement),
+        "single": Processes(built(plan.common_size), 1, ours),
+    }
+    many, bare, single = in_rounds(cells, plan.rounds, plan.seconds, title="5 Bulk").values()
+    yield rate(5, f"{plan.bulk:,} moves in one call of the set's update_status", many)
+    yield rate(5, "bare UPDATE … RETURNING, INSERT … SELECT, without guards", bare, OURS, (many, bare), 0.5)
+    yield rate(5, "update_status one by one, 1 connection", single, "in one call / this", (many, single), 30)
+
+
+@dataclass(frozen=True)
+class AllAtOnce:
+    """All executions of the database go to READY and to RUNNING in turn."""
+
+    database: Built
+    move_all: Callable[[Status, Status], int]
+
+    def sample(self, seconds: float, *, flushed: bool) -> Sample:
+        use(self.database.name)
+        execute("VACUUM")
+        execute(f"SET synchronous_commit = {'on' if flushed else 'off'}")
+        ready = Execution.objects.filter(status=Status.READY).exists()
+        status_from, status_to = (Status.READY, Status.RUNNING) if ready else (Status.RUNNING, Status.READY)
+        used, start = time.process_time(), time.perf_counter()
+        moved = self.move_all(status_from, status_to)
+        took, used = time.perf_counter() - start, time.process_time() - used
+        if moved != self.database.active:
+            raise RuntimeError(f"{moved} of {self.database.active} moved")
+        return Sample(moved / took, used / moved * 1e6, 0)
