@@ -1,3 +1,4 @@
+import json
 from typing import Any, cast
 
 from django.core.handlers.asgi import ASGIRequest
@@ -27,10 +28,10 @@ from gef_project.api.errors import BadRequest, Gone
 from gef_project.api.schema import data_of, errors
 
 from . import streaming
-from .feed import BATCH, feed, rows_after
+from .feed import BATCH, Row, feed, rows_after
 from .models import StatusLog
 from .queries import MOST_EXAMINED, StatusQuerySerializer
-from .serializers import PAGE, BucketsSerializer, StatusLogSerializer, StatusPageSerializer
+from .serializers import PAGE, ROW, BucketsSerializer, StatusLogSerializer, StatusPageSerializer
 
 TRACKING = """
 Every change of an execution's status writes one row, in the same transaction as the change: when an
@@ -71,6 +72,7 @@ last id and a token that is good. Who does so sees every row once, in order, wha
 """
 
 EVENT_STREAM = "text/event-stream"
+EVENT = streaming.BEGINNING + streaming.event(Row(316, json.dumps(ROW).encode()))
 
 
 class EventStreamRenderer(JSONRenderer):
@@ -104,7 +106,11 @@ class StatusLogView(APIView):
             (200, "application/json"): PolymorphicProxySerializer(
                 "StatusListOrBuckets", [StatusPageSerializer, BucketsSerializer], None, many=False
             ),
-            (200, EVENT_STREAM): OpenApiResponse(OpenApiTypes.STR, "The stream, or the page or the buckets."),
+            (200, EVENT_STREAM): OpenApiResponse(
+                OpenApiTypes.STR,
+                "The stream, or the page or the buckets.",
+                [OpenApiExample("event", EVENT.decode())],
+            ),
             **{(status, "application/json"): error for status, error in errors(400, 401, 403, 410).items()},
         },
     )

@@ -64,6 +64,7 @@ def insert_executions(like: Execution, count: int) -> None:
             " FROM executions_execution, generate_series(1, %s) WHERE id = %s",
             [count, like.pk],
         )
+        cursor.execute("ANALYZE status_log")  # the ledger's trigger has a plan for the table as it was
 
 
 @pytest.mark.parametrize("path", ["/api/v1/execution/export", "/api/v1/status/export"])
@@ -72,7 +73,8 @@ def test_it_is_whole_and_in_constant_memory(
 ) -> None:
     for _ in range(3):
         assert export(server, admin, path).content.count(b"\n") > 1
-    insert_executions(execution, 50_000)
+    insert_executions(execution, 1_000)
+    insert_executions(execution, 49_000)
     before, most, size, rows = memory_of(server), 0, 0, 0
     for part in export(server, admin, path, format="jsonl").iter_content(MEGABYTE):
         most = max(most, memory_of(server))
