@@ -62,7 +62,7 @@ def test_a_body_may_have_as_many_bytes_as_the_limit(
 
 def test_what_is_not_nested_too_deeply_to_be_read_can_be_stored_and_shown(execution: Execution) -> None:
     statuses = []
-    for depth in range(400, 1000, 20):
+    for depth in range(100, 1000, 20):
         nested = b"[" * depth + b"]" * depth
         statuses.append(patch(execution, b'{"results": ' + nested + b"}", "identity").status_code)
     assert statuses == sorted(statuses)
