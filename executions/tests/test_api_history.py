@@ -89,6 +89,8 @@ def test_it_is_found_by_the_index(execution: Execution, django_assert_num_querie
     client = client_of(execution)
     with django_assert_num_queries(2):  # the execution, and its rows
         client.get(f"/api/v1/execution/{execution.pk}/history")
+    others = (Execution(script=execution.script, user=execution.user) for _ in range(2000))
+    Execution.objects.bulk_create(others)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("ANALYZE status_log")
     assert "status_log_execution" in execution.status_logs.order_by("id").explain()
