@@ -2,7 +2,7 @@ from django.db import connection
 
 from gef_project.api.snapshot import APPLICATION_NAME
 
-_SNAPSHOTS = "FROM pg_stat_activity WHERE application_name = %s"
+_SNAPSHOTS = "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
 
 
 def count_snapshots() -> int:

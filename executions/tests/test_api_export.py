@@ -18,6 +18,7 @@ from status.models import StatusLog
 from status.states import Status
 
 from .factories import ExecutionFactory, ScriptFactory
+from .processes import eventually
 from .snapshots import count_snapshots
 
 pytestmark = pytest.mark.django_db(transaction=True)  # an export has a connection of its own
@@ -157,6 +158,6 @@ def test_an_answer_that_nobody_reads_leaves_nothing_open(execution: Execution, a
     assert isinstance(answer, StreamingHttpResponse)
     assert count_snapshots() == 1
     answer.close()
-    assert count_snapshots() == 0
+    assert eventually(lambda: count_snapshots() == 0)
     assert b"".join(client_of(admin).head(EXECUTIONS)) == b""
-    assert count_snapshots() == 0
+    assert eventually(lambda: count_snapshots() == 0)
