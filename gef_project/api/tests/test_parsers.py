@@ -62,11 +62,7 @@ def test_a_body_may_have_as_many_bytes_as_the_limit(
 
 def test_what_is_not_nested_too_deeply_to_be_read_can_be_stored_and_shown(execution: Execution) -> None:
     statuses = []
-<<<<<<< HEAD
     for depth in range(50, 1000, 50):
-=======
-    for depth in range(100, 1000, 20):
->>>>>>> 61ec1c45e1f7bfb8f318dbd9d08cdfce8e2bcc7c
         nested = b"[" * depth + b"]" * depth
         statuses.append(patch(execution, b'{"results": ' + nested + b"}", "identity").status_code)
     assert statuses == sorted(statuses)
