@@ -11,7 +11,7 @@ import pgtrigger
 
 from status.attribution import ACTOR, REASON, SOURCE
 from status.states import INITIAL, MOVES
-from status.triggers import EXECUTIONS, Guard, refusal, refuse
+from status.triggers import EXECUTIONS, Guard, newest_row_of, refusal, refuse
 
 _legal_moves = ", ".join(
     f"('{source}', '{target}')" for source in MOVES for target in MOVES if target in MOVES[source]
@@ -85,8 +85,8 @@ logged_moves = Guard(
     timing=pgtrigger.Deferred,
     declare=[("newest", "RECORD")],
     func=dedent(f"""
-        SELECT status_from, status_to INTO newest FROM status_log
-            WHERE execution_id = NEW.id ORDER BY id DESC LIMIT 1;
+        SELECT status_from, status_to INTO newest FROM {newest_row_of("NEW.id")} AS newest
+            WHERE execution_id = NEW.id;
         IF newest.status_from = OLD.status AND newest.status_to = NEW.status THEN
             RETURN NULL;
         END IF;

@@ -21,7 +21,11 @@ SNAPSHOT = "status_from IS NULL AND status_to IS NULL"
 
 
 class GuardSql(compiler.UpsertTriggerSql):
-    """SQL of a trigger that no setting can switch off; pgtrigger's own has ``pgtrigger.ignore``."""
+    """SQL of a trigger that no setting can switch off; pgtrigger's own has ``pgtrigger.ignore``.
+
+    A session plans the look-ups of a trigger once. Should the tables be all but empty then, reading them
+    whole would seem the best way, and would stay so while they grow.
+    """
 
     def get_template(self) -> str:
         return """
@@ -30,7 +34,7 @@ class GuardSql(compiler.UpsertTriggerSql):
                 BEGIN
                     {func}
                 END;
-            $$ LANGUAGE plpgsql;
+            $$ LANGUAGE plpgsql SET enable_seqscan = off;
 
             DROP TRIGGER IF EXISTS {pgid} ON {table};
             CREATE {constraint} TRIGGER {pgid}
@@ -67,6 +71,17 @@ def refusal(message: str) -> str:
     return f"RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = {message};"
 
 
+def newest_row_of(execution_id: str) -> str:
+    """The execution's newest row, or another one's if it has none.
+
+    Written so that the index on (execution_id, id) is the only one that can serve it.
+    """
+    return f"""(
+        SELECT * FROM status_log WHERE (execution_id, id) <= ({execution_id}, {2**63 - 1})
+        ORDER BY execution_id DESC, id DESC LIMIT 1
+    )"""
+
+
 def _per_status(expression: str, separator: str) -> str:
     """The expression once per status; ``{status}`` and ``{count}`` stand for it and its column."""
     return separator.join(expression.format(status=status, count=count_field(status)) for status in Status)
@@ -84,9 +99,8 @@ SELECT newest.*, previous.id AS previous_id, previous.status_to AS previous_stat
         execution.status AS present_status, execution.xmin AS present_xmin
     INTO seen
     FROM (SELECT * FROM status_log ORDER BY id DESC LIMIT 1) AS newest
-    LEFT JOIN LATERAL (
-        SELECT id, status_to FROM status_log WHERE execution_id = NEW.execution_id ORDER BY id DESC LIMIT 1
-    ) AS previous ON true
+    LEFT JOIN LATERAL {newest_row_of("NEW.execution_id")} AS previous
+        ON previous.execution_id = NEW.execution_id
     LEFT JOIN {EXECUTIONS} AS execution ON execution.id = NEW.execution_id;
 NEW.id := coalesce(seen.id, 0) + 1;
 NEW.timestamp := greatest(clock_timestamp(), seen.timestamp);

@@ -13,14 +13,14 @@ class Migration(migrations.Migration):
     operations = [
         pgtrigger.migrations.AddTrigger(
             model_name='statuslog',
-            trigger=pgtrigger.compiler.Trigger(name='no_update', sql=status.triggers.GuardSql(func="RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'status_log is append-only: no row of it is ever changed.';", hash='45925a79a51bb0565e85b9cdefac111ab21651d6', operation='UPDATE', pgid='pgtrigger_no_update_543ad', table='status_log', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='no_update', sql=status.triggers.GuardSql(func="RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'status_log is append-only: no row of it is ever changed.';", hash='47b3d8f7f84f638992337ac3da2de88a4686deda', operation='UPDATE', pgid='pgtrigger_no_update_543ad', table='status_log', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='statuslog',
-            trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=status.triggers.GuardSql(func="RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'status_log is append-only: old rows go by manage.py prune_status_log.';", hash='4331bb67ae491214c8dc98585f5b44c0b4c83f81', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_49cd1', table='status_log', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=status.triggers.GuardSql(func="RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'status_log is append-only: old rows go by manage.py prune_status_log.';", hash='79a9f9b510a0c4e1e74df897686863f835a0195f', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_49cd1', table='status_log', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='statuslog',
-            trigger=pgtrigger.compiler.Trigger(name='prune_oldest_only', sql=status.triggers.GuardSql(func="\nIF EXISTS (SELECT FROM pruned) AND (\n    coalesce(current_setting('status_log.pruning', true), '') <> 'on'\n    OR NOT coalesce((SELECT max(id) FROM pruned) < (SELECT min(id) FROM status_log), false)\n) THEN\n    RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'status_log is append-only: only its oldest rows go, by manage.py prune_status_log.';\nEND IF;\nRETURN NULL;\n", hash='7fd7ae8331527bbe1d35a2bb27a7d6bbd5c67345', level='STATEMENT', operation='DELETE', pgid='pgtrigger_prune_oldest_only_64977', referencing='REFERENCING OLD TABLE AS pruned ', table='status_log', when='AFTER')),
+            trigger=pgtrigger.compiler.Trigger(name='prune_oldest_only', sql=status.triggers.GuardSql(func="\nIF EXISTS (SELECT FROM pruned) AND (\n    coalesce(current_setting('status_log.pruning', true), '') <> 'on'\n    OR NOT coalesce((SELECT max(id) FROM pruned) < (SELECT min(id) FROM status_log), false)\n) THEN\n    RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'status_log is append-only: only its oldest rows go, by manage.py prune_status_log.';\nEND IF;\nRETURN NULL;\n", hash='1aec0992a576802e65889631244f57804eeccf91', level='STATEMENT', operation='DELETE', pgid='pgtrigger_prune_oldest_only_64977', referencing='REFERENCING OLD TABLE AS pruned ', table='status_log', when='AFTER')),
         ),
     ]

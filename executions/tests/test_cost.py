@@ -1,0 +1,32 @@
+"""A change costs the same however many executions there are: it only looks things up."""
+
+import pytest
+from django.db import connection
+
+from executions.models import Execution
+from status.states import Status
+
+from .factories import ExecutionFactory
+
+
+def rows_read_whole(table: str) -> int:
+    """How many rows this database has read by going through the whole table, up to now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = %s", [table])
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["status_log", "executions_execution"])
+def test_no_table_is_read_whole_even_if_the_first_change_found_it_empty(table: str) -> None:
+    first = ExecutionFactory()
+    first.update_status(Status.RUNNING)
+    before = rows_read_whole(table)
+    others = (Execution(script=first.script, user=first.user) for _ in range(200))
+    for execution in Execution.objects.bulk_create(others):
+        execution.update_status(Status.RUNNING)
+        execution.cancel()
+    first.delete()
+    assert rows_read_whole(table) == before
