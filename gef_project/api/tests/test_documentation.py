@@ -95,3 +95,11 @@ def test_a_bulk_caller(follow, script: Script, language: str) -> None:
     ended = {"sh": ["CANCELLED"] * 4, "python": ["CANCELLED"] + ["FINISHED"] * 3}[language]
     assert sorted(Execution.objects.values_list("status", flat=True)) == ended
     assert first_fault() is None
+
+
+@LANGUAGES
+def test_the_change_feed(follow, execution: Execution, language: str) -> None:
+    execution.cancel(source="test")
+    printed = follow("The change feed", language)
+    assert "CANCELLED" in printed
+    assert str(execution.pk) in printed
