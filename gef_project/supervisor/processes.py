@@ -79,8 +79,11 @@ class Group:
         return len(left)
 
     def _is_ours(self, process: psutil.Process) -> bool:
+        """A service, or a script that a worker runs: that has an environment of its own."""
         with suppress(psutil.Error, OSError):
-            return process.environ().get(MARK) == self._mark
+            environment = process.environ()
+            params_file = environment.get("PARAMS_FILE", "")
+            return environment.get(MARK) == self._mark or params_file.startswith(f"{self._mark}/")
         return False
 
 

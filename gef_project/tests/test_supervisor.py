@@ -17,7 +17,6 @@ import pytest
 from django.conf import settings
 
 from gef_project.embedded import DATABASE, Server
-from gef_project.supervisor.processes import MARK
 from status.states import Status, count_field
 
 pytestmark = pytest.mark.apart
@@ -151,10 +150,10 @@ def test_it_prints_the_ledger_and_leaves_nothing_behind(
 
 def test_it_stops_what_a_killed_one_left(environment: dict[str, str], var_dir: Path, runs: list[Run]) -> None:
     runs.append(killed := Run(environment))
-    killed.read_until("- → PENDING")
+    killed.read_until("READY → RUNNING")
     killed.process.kill()
     killed.process.wait()
-    left = [process for process in processes_of(var_dir) if MARK in process.environ()]
+    left = [process for process in processes_of(var_dir) if process.name() != "postgres"]
     assert left
 
     runs.append(second := Run(environment))

@@ -1,6 +1,7 @@
 """A typed client that a generator makes from the schema works, unchanged, against the running server."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,14 @@ PACKAGE = "generated_client"
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Imports a module of the client."""
     call_command("spectacular", "--format=openapi-json", f"--file={tmp_path / 'schema.json'}")
+    tools = Path(sys.executable).parent
     subprocess.run(
         [
-            *(Path(sys.executable).with_name("openapi-python-client"), "generate", "--fail-on-warning"),
+            *(tools / "openapi-python-client", "generate", "--fail-on-warning"),
             *("--meta", "none", "--path", "schema.json", "--output-path", PACKAGE),
         ],
         cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},  # it formats what it writes by ruff
         check=True,
     )
     monkeypatch.syspath_prepend(tmp_path)
