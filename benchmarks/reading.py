@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -16,8 +16,10 @@ from benchmarks.plan import Plan
 from benchmarks.report import Line, duration
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
+from status.aggregation import buckets
+from status.buckets import boundaries
 from status.models import StatusLog, StatusLogQuerySet
-from status.states import ACTIVE, TERMINAL, Status, count_field
+from status.states import ACTIVE, Status, count_field
 from status.verification import first_fault
 
 PER_PAGE = 100
@@ -150,22 +152,8 @@ def page(
     return len(ids), list(logs.with_ids(ids[offset : offset + PER_PAGE]))
 
 
-def year_by_hour(newest: datetime) -> list[tuple[Any, ...]]:
-    """The newest row at the end of each hour, by one index seek each; what ended is a subtraction."""
-    ended = " + ".join(count_field(status) for status in sorted(TERMINAL))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT hour, {_NAMES}, ({ended}) - lag({ended}) OVER (ORDER BY hour) AS ended
-            FROM generate_series(%s::timestamptz, %s, '1 hour') AS hour, LATERAL (
-                SELECT {_NAMES} FROM status_log WHERE timestamp < hour + interval '1 hour'
-                ORDER BY timestamp DESC, id DESC LIMIT 1
-            ) AS newest
-            """,
-            [newest - timedelta(days=365), newest],
-        )
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+def year_by_hour(newest: datetime) -> list[dict[str, Any]]:
+    return buckets(boundaries("hour", newest - timedelta(days=365), newest, UTC))
 
 
 # --- As it is usually done ------------------------------------------------------------------------------
