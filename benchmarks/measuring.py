@@ -21,6 +21,8 @@ from benchmarks.building import Built, execute, use
 from benchmarks.database import fork, in_processes
 from gef_project.embedded import BIN
 
+PATIENCE = 120  # seconds until one that never comes fails all that wait for it
+
 # Does the thing once; made by each process for itself, before the time starts.
 Step = Callable[[], object]
 T = TypeVar("T")
@@ -79,7 +81,7 @@ class Processes:
     prepare: Callable[[Built, int, int], Step]
 
     def sample(self, seconds: float, *, flushed: bool) -> Sample:
-        start_together = fork.Barrier(self.count)
+        start_together = fork.Barrier(self.count, timeout=PATIENCE)
 
         def work(number: int) -> Sample:
             execute(f"SET synchronous_commit = {'on' if flushed else 'off'}")

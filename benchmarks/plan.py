@@ -18,7 +18,7 @@ class Plan:
 FULL = Plan(
     sizes=[1_000, 100_000, 1_000_000, 10_000_000],
     rounds=5,
-    seconds=4,
+    seconds=3,
     common_size=100_000,
     bulk=100_000,
     log_rows=10_000_000,

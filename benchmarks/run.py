@@ -1,7 +1,7 @@
 """Measure the ledger against what people would otherwise use; print one table, and keep it in RESULTS.md.
 
-python -m benchmarks.run                        everything: about 40 minutes, 20 GB of disk
-python -m benchmarks.run --quick                the same in small: about two minutes
+python -m benchmarks.run                        everything: about 45 minutes, 20 GB of disk
+python -m benchmarks.run --quick                the same in small: a few minutes
 python -m benchmarks.run --quick --rows 1,4     some rows of it
 """
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.building import EMAIL, Built, built, execute, use
 from benchmarks.database import fork, in_processes
-from benchmarks.measuring import Figures, Sample
+from benchmarks.measuring import PATIENCE, Figures, Sample
 from benchmarks.moves import AT_ONCE, OTHER
 from benchmarks.plan import Plan
 from benchmarks.profiling import shares_of_time
@@ -93,7 +93,7 @@ def serving(database: Built, *, flushed: bool) -> Iterator[int]:
     log = settings.VAR_DIR / "bench-web.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", *command, "--no-control-socket", f"--bind=127.0.0.1:{port}"],
+            [sys.executable, "-m", *command, f"--bind=127.0.0.1:{port}"],
             env=environment,
             stdout=output,
             stderr=output,
@@ -118,7 +118,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 def requests(database: Built, port: int, bodies: Bodies, clients: int, seconds: float) -> list[list[float]]:
     """Send requests over as many connections; how long each answer took, in seconds, per client."""
     use(database.name)
-    together = fork.Barrier(clients)
+    together = fork.Barrier(clients, timeout=PATIENCE)
     token = _token()
     return in_processes(clients, partial(_client, database, port, bodies, clients, seconds, together, token))
 
