@@ -29,7 +29,8 @@ install: ## make .venv with everything for development
 	@$(WORKSPACE) install requirements-dev.txt
 
 bench: install ## measure; benchmarks/RESULTS.md gets the figures
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(WORKSPACE) install benchmarks/requirements.txt
+	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove .venv, var with all its data, and the caches
 	@$(WORKSPACE) clean

@@ -36,7 +36,7 @@ def install(requirements: str) -> None:
         say("Making .venv.")
         run(sys.executable, "-m", "venv", VENV)
         MADE.touch()
-    stamp = VENV / f"{requirements}.installed"
+    stamp = VENV / f"{requirements.replace('/', '-')}.installed"
     wanted = digest(ROOT / requirements)
     if not stamp.exists() or stamp.read_text() != wanted:
         say(f"Installing {requirements}.")
