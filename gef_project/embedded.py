@@ -178,6 +178,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd="/",
+                env={},  # it needs none, and ours holds secrets
                 user=user,
                 group=user,
                 extra_groups=[] if user else None,

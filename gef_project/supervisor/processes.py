@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from . import CannotRun
 MARK = "GEF_SUPERVISED"  # in the environment of every process, with the directory whose data they use
 PATIENCE = 8.0  # seconds between asking and killing: longer than a worker takes to stop its runs
 LAST_LINES = 15
+LOOKS = 5  # for processes: one that is being stopped may start another, as a Celery worker replaces its own
 
 
 class Group:
@@ -29,7 +31,7 @@ class Group:
         """Start it, away from the terminal's Ctrl-C; what it prints goes to its log."""
         self._stop_by[name] = stop_by
         self._log_dir.mkdir(exist_ok=True)
-        with self.log(name).open("wb") as log:
+        with self.log(name).open("wb") as log, _interruptions_wait():
             self._processes[name] = subprocess.Popen(  # noqa: S603
                 command,
                 env={**os.environ, MARK: self._mark, "PYTHONUNBUFFERED": "1"},
@@ -64,19 +66,25 @@ class Group:
                 family += [leader, *leader.children(recursive=True)]
                 process.send_signal(self._stop_by[name])
         _see_them_end(family)
+        self.stop_leftovers()
 
     def stop_leftovers(self) -> int:
-        """Stop the processes that a killed supervisor has left running on the same data.
+        """Stop the processes that are left running on the same data, say by a killed supervisor.
 
         Returns:
             How many.
         """
-        left = [process for process in psutil.process_iter() if self._is_ours(process)]
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _see_them_end(left)
-        return len(left)
+        stopped = 0
+        for _ in range(LOOKS):
+            left = [process for process in psutil.process_iter() if self._is_ours(process)]
+            if not left:
+                break
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            _see_them_end(left)
+            stopped += len(left)
+        return stopped
 
     def _is_ours(self, process: psutil.Process) -> bool:
         """A service, or a script that a worker runs: that has an environment of its own."""
@@ -85,6 +93,24 @@ class Group:
             params_file = environment.get("PARAMS_FILE", "")
             return environment.get(MARK) == self._mark or params_file.startswith(f"{self._mark}/")
         return False
+
+
+@contextmanager
+def _interruptions_wait() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM take effect afterwards: half-way, they would leave a process that nobody knows.
+
+    Not by a mask of signals, which the process would inherit.
+    """
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _see_them_end(processes: list[psutil.Process]) -> None:
