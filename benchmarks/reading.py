@@ -47,20 +47,20 @@ _COUNTS = ", ".join(
 )
 _NAMES = ", ".join(count_field(status) for status in Status)
 _MOVES = f"""
-    INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason, {_NAMES},
-        executions_active)
-    SELECT (SELECT max(id) FROM status_log) + nth, timestamp, execution_id, status_from, status_to,
+    INSERT INTO status_log (id, timestamp, execution_id, move, status_from, status_to, source, reason,
+        {_NAMES}, executions_active)
+    SELECT (SELECT max(id) FROM status_log) + nth, timestamp, execution_id, move, status_from, status_to,
         'bench', '', {_NAMES}, {" + ".join(count_field(status) for status in sorted(ACTIVE))}
     FROM (
         SELECT moves.*, row_number() OVER in_order AS nth, {_COUNTS}
         FROM (
-            SELECT execution.id AS execution_id, move.*
+            SELECT execution.id AS execution_id, one.*
             FROM executions_execution AS execution, LATERAL (VALUES
-                (NULL, 'PENDING', start_date),
-                ('PENDING', 'READY', start_date + (end_date - start_date) * 0.1),
-                ('READY', 'RUNNING', start_date + (end_date - start_date) * 0.2),
-                ('RUNNING', status, end_date)
-            ) AS move (status_from, status_to, timestamp)
+                (0, NULL, 'PENDING', start_date),
+                (1, 'PENDING', 'READY', start_date + (end_date - start_date) * 0.1),
+                (2, 'READY', 'RUNNING', start_date + (end_date - start_date) * 0.2),
+                (3, 'RUNNING', status, end_date)
+            ) AS one (move, status_from, status_to, timestamp)
         ) AS moves
         WINDOW in_order AS (ORDER BY timestamp, execution_id, status_to ROWS UNBOUNDED PRECEDING)
     ) AS counted ORDER BY nth

@@ -11,16 +11,16 @@ import pgtrigger
 
 from status.attribution import ACTOR, REASON, SOURCE
 from status.states import INITIAL, MOVES
-from status.triggers import EXECUTIONS, Guard, newest_row_of, refusal, refuse
+from status.triggers import SNAPSHOT, THIS_TRANSACTION, Guard, refusal, refuse
 
 _legal_moves = ", ".join(
-    f"('{source}', '{target}')" for source in MOVES for target in MOVES if target in MOVES[source]
+    f"{source}>{target}" for source in MOVES for target in MOVES if target in MOVES[source]
 )
 _changed = "OLD.status IS DISTINCT FROM NEW.status"
 
 _log_insert = """
-    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
-    SELECT id, {status_from}, {status_to}, {actor}, {source}, {reason}
+    INSERT INTO status_log (execution_id, move, status_from, status_to, actor_id, source, reason)
+    SELECT id, {move}, {status_from}, {status_to}, {actor}, {source}, {reason}
     FROM {table} ORDER BY id;
     RETURN NULL;
 """
@@ -32,6 +32,7 @@ log_creations = Guard(
     level=pgtrigger.Statement,
     referencing=pgtrigger.Referencing(new="created"),
     func=dedent(_log_insert).format(
+        move="moves",
         status_from="NULL",
         status_to="status",
         actor=f"coalesce({ACTOR}, user_id)",
@@ -48,6 +49,7 @@ log_deletions = Guard(
     level=pgtrigger.Statement,
     referencing=pgtrigger.Referencing(old="deleted"),
     func=dedent(_log_insert).format(
+        move="moves + 1",
         status_from="status",
         status_to="NULL",
         actor=ACTOR,
@@ -57,50 +59,80 @@ log_deletions = Guard(
     ),
 )
 
-starts_pending = refuse(
-    "starts_pending",
-    pgtrigger.Insert,
-    f"An execution starts as {INITIAL}; move it by Execution.update_status.",
-    condition=pgtrigger.Condition(f"NEW.status <> '{INITIAL}'"),
+# Its moves go on from those of a deleted execution that had the same id.
+starts_pending = Guard(
+    name="starts_pending",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    func=dedent(f"""
+        IF NEW.status <> '{INITIAL}' THEN
+            {refusal(f"'An execution starts as {INITIAL}; move it by Execution.update_status.'")}
+        END IF;
+        NEW.moves := coalesce((SELECT max(move) + 1 FROM status_log WHERE execution_id = NEW.id), 0);
+        NEW.moved_in := NULL;
+        RETURN NEW;
+    """),
 )
 
+# Each move gets the next number, and notes its transaction; nothing else changes them. So each has one row in
+# status_log, written by that transaction.
 legal_moves = Guard(
     name="legal_moves",
     when=pgtrigger.Before,
-    operation=pgtrigger.UpdateOf("status"),
-    condition=pgtrigger.Condition(f"{_changed} AND (OLD.status, NEW.status) NOT IN ({_legal_moves})"),
-    func=refusal(
-        "format('Execution %s cannot go from %s to %s; Execution.update_status says where it can go.',"
-        " OLD.id, OLD.status, NEW.status)"
+    operation=pgtrigger.UpdateOf("status", "moves", "moved_in"),
+    condition=pgtrigger.Condition(
+        f"{_changed} OR OLD.moves <> NEW.moves OR OLD.moved_in IS DISTINCT FROM NEW.moved_in"
     ),
+    func=dedent(f"""
+        IF OLD.status = NEW.status THEN
+            NEW.moves := OLD.moves;
+            NEW.moved_in := OLD.moved_in;
+            RETURN NEW;
+        END IF;
+        IF OLD.status || '>' || NEW.status <> ALL ('{{{_legal_moves}}}') THEN
+            {
+        refusal(
+            "format('Execution %s cannot go from %s to %s; Execution.update_status says where it can go.',"
+            " OLD.id, OLD.status, NEW.status)"
+        )
+    }
+        END IF;
+        NEW.moves := OLD.moves + 1;
+        NEW.moved_in := {THIS_TRANSACTION};
+        RETURN NEW;
+    """),
 )
 
-# At the end of the transaction, once per change: the newest row of the execution is this change; or, if it
-# went on moving, this change has its row and the newest row is where the execution stands now.
+# At the end of the transaction, once per move: it has its row, which goes on from the row before it, if that
+# is kept, or from a snapshot after that, which has recorded a repair.
 logged_moves = Guard(
     name="logged_moves",
     when=pgtrigger.After,
     operation=pgtrigger.UpdateOf("status"),
     condition=pgtrigger.Condition(_changed),
     timing=pgtrigger.Deferred,
-    declare=[("newest", "RECORD")],
     func=dedent(f"""
-        SELECT status_from, status_to INTO newest FROM {newest_row_of("NEW.id")} AS newest
-            WHERE execution_id = NEW.id;
-        IF newest.status_from = OLD.status AND newest.status_to = NEW.status THEN
-            RETURN NULL;
-        END IF;
-        IF newest.status_to IS DISTINCT FROM (SELECT status FROM {EXECUTIONS} WHERE id = NEW.id)
-            OR NOT EXISTS (
-                SELECT FROM status_log
-                WHERE execution_id = NEW.id AND status_from = OLD.status AND status_to = NEW.status
-            )
-        THEN
+        IF NOT EXISTS (
+            SELECT FROM status_log WHERE execution_id = NEW.id AND move = NEW.moves
+                AND status_from = OLD.status AND status_to = NEW.status
+        ) THEN
             {
         refusal(
             "format('Execution %s went from %s to %s without a row in status_log;"
             " change it by Execution.update_status, or by the same method of its queryset.',"
             " NEW.id, OLD.status, NEW.status)"
+        )
+    }
+        END IF;
+        IF EXISTS (
+            SELECT FROM status_log AS previous WHERE execution_id = NEW.id AND move = NEW.moves - 1
+                AND status_to IS DISTINCT FROM OLD.status
+                AND NOT EXISTS (SELECT FROM status_log WHERE id > previous.id AND {SNAPSHOT})
+        ) THEN
+            {
+        refusal(
+            "format('Execution %s has become %s behind the back of status_log;"
+            " see manage.py check_status_log.', NEW.id, OLD.status)"
         )
     }
         END IF;

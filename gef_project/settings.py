@@ -159,6 +159,7 @@ DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "application_name": "gef",
     "connect_timeout": 10,
+    "prepare_threshold": 0,  # without one psycopg prepares nothing; Django's own cursors never do
     "options": f"-c lock_timeout={int(LOCK_TIMEOUT.total_seconds() * 1000)}",
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from .states import TERMINAL, Status, in_order
-from .triggers import APPEND_ONLY, append
+from .triggers import APPEND_ONLY, append, true_snapshots
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -78,6 +78,8 @@ class StatusLog(models.Model):
         db_index=False,
         related_name="status_logs",
     )
+    # Which of its execution's moves it is: the creation is 0, and the deletion is one as well.
+    move = models.IntegerField(null=True, editable=False)
     status_from = models.CharField(max_length=10, choices=Status, null=True, blank=True)
     status_to = models.CharField(max_length=10, choices=Status, null=True, blank=True)
     executions_pending = models.IntegerField(db_default=0)
@@ -105,8 +107,6 @@ class StatusLog(models.Model):
         db_table = "status_log"
         ordering = ["-id"]
         indexes = [
-            # An execution's history, and the check that a move continues it.
-            models.Index(fields=["execution", "id"], name="status_log_execution"),
             # From a moment to the row that was the newest then.
             models.Index(fields=["timestamp", "id"], name="status_log_timestamp"),
             # Whether a snapshot came between two rows.
@@ -129,6 +129,8 @@ class StatusLog(models.Model):
             ),
         ]
         constraints = [
+            # Also the index of an execution's history.
+            models.UniqueConstraint(fields=["execution", "move"], name="status_log_one_row_per_move"),
             models.CheckConstraint(
                 condition=models.Q(status_from__isnull=True)
                 | models.Q(status_to__isnull=True)
@@ -136,7 +138,7 @@ class StatusLog(models.Model):
                 name="status_log_moves",
             ),
         ]
-        triggers = [append, *APPEND_ONLY]
+        triggers = [append, true_snapshots, *APPEND_ONLY]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.status_from or '-'} → {self.status_to or '-'}"

@@ -44,6 +44,8 @@ class Migration(migrations.Migration):
                 ('params', executions.fields.VerbatimJSONField(blank=True, default=dict)),
                 ('results', executions.fields.VerbatimJSONField(blank=True, default=dict)),
                 ('status', models.CharField(choices=[('PENDING', 'Pending'), ('READY', 'Ready'), ('RUNNING', 'Running'), ('FINISHED', 'Finished'), ('FAILED', 'Failed'), ('CANCELLED', 'Cancelled')], default='PENDING', editable=False, max_length=10)),
+                ('moves', models.PositiveIntegerField(db_default=0, default=0, editable=False)),
+                ('moved_in', models.BigIntegerField(editable=False, null=True)),
                 ('progress', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(100)])),
                 ('start_date', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('end_date', models.DateTimeField(blank=True, editable=False, null=True)),
@@ -83,7 +85,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('status__in', ['PENDING', 'READY', 'RUNNING'])), fields=['start_date'], name='execution_active'),
+            index=models.Index(condition=models.Q(('end_date', None)), fields=['start_date'], name='execution_active'),
         ),
         migrations.AddConstraint(
             model_name='execution',

@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('notified_at', None), ('status__in', ['FINISHED', 'FAILED', 'CANCELLED'])), fields=['end_date'], name='execution_unannounced'),
+            index=models.Index(condition=models.Q(('end_date__isnull', False), ('notified_at', None)), fields=['end_date'], name='execution_unannounced'),
         ),
     ]

@@ -20,7 +20,8 @@ from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
 
-from .queryset import ExecutionQuerySet, columns_of_move, columns_of_report, known_status
+from .moving import Change, Note, columns_of_move, columns_of_report, known_status, move_one
+from .queryset import ExecutionQuerySet
 from .script import Script
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Execution(models.Model):
     params = VerbatimJSONField(default=dict, blank=True)
     results = VerbatimJSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=INITIAL, editable=False)
+    # The number of its latest move, and the transaction that made it; the database notes both.
+    moves = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    moved_in = models.BigIntegerField(null=True, editable=False)
     progress = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(100)])
     start_date = models.DateTimeField(default=timezone.now, editable=False)
     end_date = models.DateTimeField(null=True, blank=True, editable=False)
@@ -78,17 +82,14 @@ class Execution(models.Model):
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
             ),
+            # No index depends on the status: so a move that is no end touches none of them.
             # What the monitor and the clean-up look through: the few that have not ended.
-            models.Index(
-                fields=["start_date"],
-                name="execution_active",
-                condition=models.Q(status__in=in_order(ACTIVE)),
-            ),
+            models.Index(fields=["start_date"], name="execution_active", condition=models.Q(end_date=None)),
             # Those that ended lately, and whose owner has not been told.
             models.Index(
                 fields=["end_date"],
                 name="execution_unannounced",
-                condition=models.Q(status__in=in_order(TERMINAL), notified_at=None),
+                condition=models.Q(end_date__isnull=False, notified_at=None),
             ),
         ]
         constraints = [
@@ -123,7 +124,7 @@ class Execution(models.Model):
 
     def history(self) -> list[Stay]:
         """Every status that it had and for how long, oldest first, as far as the ledger's rows are kept."""
-        moves = list(self.status_logs.order_by("id"))
+        moves = list(self.status_logs.order_by("move"))
         ends: list[datetime | None] = [move.timestamp for move in moves[1:]]
         if moves:
             ends.append(None if moves[-1].status_to in TERMINAL else timezone.now())
@@ -165,26 +166,20 @@ class Execution(models.Model):
             LedgerBusy: another transaction was in the way for too long; try again.
         """
         new_status = known_status(new_status)
-        columns = columns_of_move(new_status, progress, results)
-        status_from = Status(self.status)
-        if not self._store_if(status_from, columns):
+        columns, note = columns_of_move(new_status, progress, results), Note(actor, source, reason)
+        log = self._move(Status(self.status), columns, note)
+        if log is None:
             # Not a move from what this instance knows, or another has moved the row since.
             status_from = self._lock()
             if new_status == status_from:
                 self.report(progress=progress, results=results)
                 return None
-            if not self._store_if(status_from, columns):
+            log = self._move(status_from, columns, note)
+            if log is None:
                 raise IllegalMove(status_from, new_status)
         if new_status in TERMINAL:
             dispatch.send_end_emails([self.pk])
-        return StatusLog.objects.create(
-            execution=self,
-            status_from=status_from,
-            status_to=new_status,
-            actor=actor,
-            source=source,
-            reason=reason,
-        )
+        return log
 
     def report(self, *, progress: int | None = None, results: Any = None) -> bool:
         """Store progress and results of a run that goes on.
@@ -277,18 +272,25 @@ class Execution(models.Model):
         self.status = status
         return Status(status)
 
-    def _store_if(self, status_from: Status, columns: dict[str, Any]) -> bool:
-        """Store the columns of a legal move if the row still has ``status_from``."""
+    def _move(self, status_from: Status, columns: dict[str, Any], note: Note) -> StatusLog | None:
+        """Update the status and create the StatusLog, if that is legal and the row has ``status_from``."""
         if columns["status"] not in MOVES[status_from]:
-            return False
-        return self._store(type(self).objects.filter(status=status_from), columns)
+            return None
+        log = move_one(Change(self.pk, status_from, columns), note)
+        if log:
+            log.execution = self
+            self._take_over(columns)
+        return log
 
     def _store(self, rows: models.QuerySet["Execution"], columns: dict[str, Any]) -> bool:
         if not rows.filter(pk=self.pk).update(**columns):
             return False
+        self._take_over(columns)
+        return True
+
+    def _take_over(self, columns: dict[str, Any]) -> None:
         for name, value in columns.items():
             setattr(self, name, value)
-        return True
 
 
 @receiver(pre_delete, sender=Script)

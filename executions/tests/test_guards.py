@@ -111,7 +111,14 @@ def test_a_row_without_its_change_is_refused(
 @pytest.mark.django_db
 def test_a_second_row_for_the_same_change_is_refused(execution: Execution) -> None:
     execution.update_status(Status.RUNNING)
-    with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
+    with pytest.raises(IntegrityError, match="one_row_per_move"), transaction.atomic():
+        StatusLog.objects.create(execution=execution, status_from=Status.PENDING, status_to=Status.RUNNING)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_later_row_for_the_same_change_is_refused() -> None:
+    execution = ExecutionFactory(status=Status.RUNNING)
+    with pytest.raises(IntegrityError, match=DOOR):
         StatusLog.objects.create(execution=execution, status_from=Status.PENDING, status_to=Status.RUNNING)
 
 

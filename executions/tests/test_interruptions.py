@@ -103,7 +103,7 @@ def test_the_connection_may_be_lost_at_the_commit(
         with connection.cursor() as cursor:
             lose_the_connection(cursor)
 
-    with monkeypatch.context() as patch, pytest.raises(OperationalError):
+    with monkeypatch.context() as patch, pytest.raises(OperationalError), transaction.atomic():
         patch.setattr(connection, "_commit", commit)
         move(execution)
     connection.close()

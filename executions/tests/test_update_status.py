@@ -1,7 +1,10 @@
 """The door: one execution, one connection."""
 
+import re
+from pathlib import Path
+
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
 
 from executions.models import Execution
 from gef_project.accounts.models import User
@@ -138,9 +141,17 @@ def test_cancel_cancels(execution: Execution, owner: User) -> None:
     assert (log.status_to, log.actor, log.reason) == (Status.CANCELLED, owner, "not needed")
 
 
-def test_a_move_costs_two_statements(execution: Execution, django_assert_num_queries) -> None:
-    with django_assert_num_queries(4):  # and a savepoint, since the test is a transaction itself
+@pytest.mark.django_db(transaction=True)
+def test_a_move_is_one_message_that_commits_itself(tmp_path: Path) -> None:
+    execution = ExecutionFactory()
+    execution.update_status(Status.READY)  # the server keeps the statement
+    session, trace = connection.connection.pgconn, tmp_path / "trace"
+    with trace.open("w") as file:
+        session.trace(file.fileno())
         execution.update_status(Status.RUNNING)
+        session.untrace()
+    sent = re.findall(r"^[-:. \d]+\tF\t\d+\t(\w+)", trace.read_text(), re.MULTILINE)
+    assert sent == ["Bind", "Describe", "Execute", "Sync"]
 
 
 def test_results_read_back_equal_to_what_was_sent(execution: Execution) -> None:

@@ -31,6 +31,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='statuslog',
+            name='move',
+            field=models.IntegerField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='statuslog',
             name='reason',
             field=models.TextField(blank=True, db_default=''),
         ),
@@ -91,15 +96,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='statuslog',
-            index=models.Index(fields=['execution', 'id'], name='status_log_execution'),
-        ),
-        migrations.AddIndex(
-            model_name='statuslog',
             index=models.Index(fields=['timestamp', 'id'], name='status_log_timestamp'),
         ),
         migrations.AddIndex(
             model_name='statuslog',
             index=models.Index(condition=models.Q(('status_from__isnull', True), ('status_to__isnull', True)), fields=['id'], name='status_log_snapshot'),
+        ),
+        migrations.AddConstraint(
+            model_name='statuslog',
+            constraint=models.UniqueConstraint(fields=('execution', 'move'), name='status_log_one_row_per_move'),
         ),
         migrations.AddConstraint(
             model_name='statuslog',

@@ -1,0 +1,205 @@
+"""The statements behind the door: each changes executions and writes their rows of the ledger at once."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from django.apps import apps
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+from psycopg.pq import TransactionStatus
+
+from status.exceptions import UnknownStatus
+from status.models import StatusLog
+from status.states import TERMINAL, Status
+
+if TYPE_CHECKING:
+    from django.db.models import Field
+
+    from gef_project.accounts.models import User
+
+# Of a StatusLog; the names of its attributes are those of its columns.
+_LOGGED = [field.attname for field in StatusLog._meta.concrete_fields]
+
+_MOVE_ONE = f"""
+    WITH moved AS (
+        UPDATE executions_execution SET {{assignments}} WHERE id = %s AND status = %s RETURNING id
+    )
+    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
+    SELECT id, %s, %s, %s, %s, %s FROM moved
+    RETURNING {", ".join(_LOGGED)}
+"""
+
+# Lock, change and log, in one statement, so that nothing travels between the server and here.
+_MOVE_ALL = """
+    WITH moving AS ({moving}),
+    moved AS (
+        UPDATE executions_execution AS execution SET {assignments}
+        FROM moving WHERE execution.id = moving.pk
+        RETURNING execution.id, moving.status AS status_from
+    )
+    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
+    SELECT id, status_from, %s, %s, %s, %s FROM moved ORDER BY id
+    RETURNING execution_id
+"""
+
+# The same for changes that differ from row to row. The rows are locked already; where a change has no value,
+# the row keeps its own. Only what changes its status is logged.
+_CHANGE_EACH = """
+    WITH changed AS (
+        UPDATE executions_execution AS execution SET
+            status = coalesce(change.status, execution.status),
+            end_date = coalesce(change.end_date, execution.end_date),
+            progress = coalesce(change.progress, execution.progress),
+            results = coalesce(change.results, execution.results)
+        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::smallint[], %s::json[])
+            WITH ORDINALITY
+            AS change(id, status_from, status, end_date, progress, results, place)
+        WHERE execution.id = change.id
+        RETURNING change.*
+    )
+    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source)
+    SELECT id, status_from, status, %s, %s FROM changed WHERE status IS NOT NULL ORDER BY place
+"""
+
+
+class Change(NamedTuple):
+    """New values of an execution's columns; with a ``status``, a move."""
+
+    execution_id: UUID
+    status_from: str
+    columns: dict[str, Any]
+
+    @property
+    def moves(self) -> bool:
+        return "status" in self.columns
+
+
+class Note(NamedTuple):
+    """Who moves executions, and why."""
+
+    actor: "User | None" = None
+    source: str = ""
+    reason: str = ""
+
+    def values(self) -> list[Any]:
+        return [self.actor.pk if self.actor else None, self.source, self.reason]
+
+
+def known_status(value: str) -> Status:
+    try:
+        return Status(value)
+    except ValueError:
+        raise UnknownStatus(value) from None
+
+
+def columns_of_move(status: Status, progress: int | None, results: Any) -> dict[str, Any]:
+    """What changes in the row when an execution moves to ``status``."""
+    columns: dict[str, Any] = {"status": status}
+    if status in TERMINAL:
+        columns |= {"end_date": timezone.now(), "progress": 100}
+    return columns | columns_of_report(progress, results)
+
+
+def columns_of_report(progress: int | None, results: Any) -> dict[str, Any]:
+    report = {"progress": progress, "results": results}
+    return {name: value for name, value in report.items() if value is not None}
+
+
+def move_one(change: Change, note: Note) -> StatusLog | None:
+    """Update the execution's status, and create its StatusLog.
+
+    Returns:
+        None, and nothing has changed, if it is not in ``change.status_from``.
+    """
+    statement = _MOVE_ONE.format(assignments=_assignments(tuple(change.columns)))
+    status_to = change.columns["status"]
+    values = [*_stored(change.columns), change.execution_id, change.status_from]
+    with _commits_itself(), _preparing_cursor() as cursor:
+        cursor.execute(statement, [*values, change.status_from, status_to, *note.values()])
+        row = cursor.fetchone()
+    return StatusLog.from_db(connection.alias, _LOGGED, row) if row else None
+
+
+def move_all(moving: str, params: Iterable[Any], columns: dict[str, Any], note: Note) -> list[UUID]:
+    """The same for the executions whose ``pk`` and ``status`` the query ``moving`` selects and locks.
+
+    Returns:
+        The ids of those that moved.
+    """
+    statement = _MOVE_ALL.format(moving=moving, assignments=_assignments(tuple(columns)))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*params, *_stored(columns), columns["status"], *note.values()])
+        return [execution_id for (execution_id,) in cursor.fetchall()]
+
+
+def change_each(changes: Iterable[Change], actor: "User | None", source: str) -> None:
+    """Make changes that differ from row to row, one of a row at most.
+
+    The caller holds the rows' locks, and knows that the changes are legal.
+    """
+    changes = list(changes)
+
+    def column(name: str) -> list[Any]:
+        field = _fields()[name]
+        return [field.get_db_prep_save(change.columns.get(name), connection) for change in changes]
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CHANGE_EACH,
+            [
+                [change.execution_id for change in changes],
+                [change.status_from for change in changes],
+                *map(column, ("status", "end_date", "progress", "results")),
+                actor.pk if actor else None,
+                source,
+            ],
+        )
+
+
+def _preparing_cursor() -> CursorWrapper:
+    """Lets the server keep the plan of a statement; Django's own cursors put the values into its text."""
+    cursor: Any = psycopg.Cursor(connection.connection)
+    return (
+        connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+    )
+
+
+@contextmanager
+def _commits_itself() -> Iterator[None]:
+    """Let the statement commit as it ends, if it is the first in its ``atomic`` block, and that in none.
+
+    The ledger's lock is then held for that statement alone, not until its answer has reached this process and
+    a COMMIT has come back: all other writers wait meanwhile.
+    """
+    session = connection.connection
+    if connection.savepoint_ids or session.info.transaction_status != TransactionStatus.IDLE:
+        yield
+        return
+    session.autocommit, before = True, session.autocommit
+    try:
+        yield
+    finally:
+        if not session.closed:
+            session.autocommit = before
+
+
+@cache
+def _fields() -> "dict[str, Field[Any, Any]]":
+    execution = apps.get_model("executions", "Execution")
+    return {field.name: field for field in execution._meta.concrete_fields}
+
+
+@cache
+def _assignments(names: tuple[str, ...]) -> str:
+    """The SET clause of an UPDATE of these columns."""
+    return ", ".join(f'"{_fields()[name].column}" = %s' for name in names)
+
+
+def _stored(columns: dict[str, Any]) -> list[Any]:
+    """The parameters for :func:`_assignments`."""
+    return [_fields()[name].get_db_prep_save(value, connection) for name, value in columns.items()]
