@@ -54,8 +54,11 @@ def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
     @wraps(change)
     def retried(*args: P.args, **kwargs: P.kwargs) -> T:
         with busy_by_name():
-            if connection.in_atomic_block:
+            try:
                 return change(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or not _lost_a_deadlock(error):
+                    raise
             return _retrying(change, *args, **kwargs)
 
     return retried

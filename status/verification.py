@@ -60,13 +60,15 @@ _SPAN_FAULT = f"""
                 THEN 'executions_active is not the sum of pending, ready and running'
             WHEN NOT (steps.status_from IS NULL AND steps.status_to IS NULL) AND ({_MISCOUNTED})
                 THEN 'its counts are not those of the row before it with its own move applied'
+            WHEN earlier.id > steps.id OR earlier.move <> steps.move - 1
+                THEN 'its move does not have the number after that of the row before it of that execution'
             WHEN earlier.id IS NOT NULL AND earlier.status_to IS DISTINCT FROM steps.status_from
                 AND NOT {_repaired_between("earlier.id", "steps.id")}
                 THEN 'its status_from is not the status_to of the row before it of that execution'
         END AS problem
         FROM steps LEFT JOIN LATERAL (
-            SELECT id, status_to FROM status_log
-            WHERE execution_id = steps.execution_id AND id < steps.id ORDER BY id DESC LIMIT 1
+            SELECT id, move, status_to FROM status_log
+            WHERE execution_id = steps.execution_id AND move < steps.move ORDER BY move DESC LIMIT 1
         ) AS earlier ON true
         WHERE previous_id IS NOT NULL
     )
@@ -95,7 +97,8 @@ _STATUS_FAULT = f"""
     SELECT newest.id,
         format('it leaves execution %%s in %%s, but it is in %%s', e.id, newest.status_to, e.status)
     FROM {EXECUTIONS} AS e CROSS JOIN LATERAL (
-        SELECT id, status_to FROM status_log WHERE execution_id = e.id ORDER BY id DESC LIMIT 1
+        SELECT id, status_to FROM status_log WHERE execution_id = e.id AND move IS NOT NULL
+        ORDER BY move DESC LIMIT 1
     ) AS newest
     WHERE newest.status_to IS DISTINCT FROM e.status
         AND NOT {_repaired_between("newest.id", "9223372036854775807")}

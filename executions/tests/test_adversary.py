@@ -15,7 +15,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TO_RUNNING = "UPDATE executions_execution SET status = 'RUNNING'"
 TO_READY = "UPDATE executions_execution SET status = 'READY'"
-LOG = "INSERT INTO status_log (execution_id, status_from, status_to) SELECT id, %s, %s FROM executions_execution"
+LOG = """
+    INSERT INTO status_log (execution_id, status_from, status_to) SELECT id, %s, %s FROM executions_execution
+"""
 
 
 @pytest.mark.parametrize("first", [TO_RUNNING, f"{TO_RUNNING}, moves = 0", f"{TO_RUNNING}, moved_in = 1"])
