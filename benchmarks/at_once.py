@@ -18,14 +18,14 @@ from status.triggers import LEDGER_LOCK
 # Numbers and counts as the guards would have them, by one statement on tables that have none.
 _BARE = """
     WITH moved AS (
-        UPDATE executions_execution SET status = '{status_to}' WHERE status = '{status_from}'
-        RETURNING id AS execution_id
+        UPDATE executions_execution SET status = '{status_to}', moves = moves + 1
+        WHERE status = '{status_from}' RETURNING id AS execution_id, moves AS move
     ), newest AS (SELECT * FROM status_log ORDER BY id DESC LIMIT 1),
-    numbered AS (SELECT execution_id, row_number() OVER (ORDER BY execution_id) AS nth FROM moved)
-    INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason,
+    numbered AS (SELECT moved.*, row_number() OVER (ORDER BY execution_id) AS nth FROM moved)
+    INSERT INTO status_log (id, timestamp, execution_id, move, status_from, status_to, source, reason,
         executions_pending, executions_{count_from}, executions_{count_to}, executions_finished,
         executions_failed, executions_cancelled, executions_active)
-    SELECT id + nth, now(), numbered.execution_id, '{status_from}', '{status_to}', 'bench', '',
+    SELECT id + nth, now(), numbered.execution_id, numbered.move, '{status_from}', '{status_to}', 'bench', '',
         executions_pending, executions_{count_from} - nth, executions_{count_to} + nth, executions_finished,
         executions_failed, executions_cancelled, executions_active
     FROM newest, numbered

@@ -36,13 +36,15 @@ _MAKE_UNGUARDED = f"""
         moved record;
         logged status_log;
     BEGIN
-        UPDATE executions_execution SET status = CASE status WHEN 'READY' THEN 'RUNNING' ELSE 'READY' END
-            WHERE id = moving RETURNING OLD.status AS status_from, NEW.status AS status_to INTO moved;
+        UPDATE executions_execution
+            SET status = CASE status WHEN 'READY' THEN 'RUNNING' ELSE 'READY' END, moves = moves + 1
+            WHERE id = moving
+            RETURNING OLD.status AS status_from, NEW.status AS status_to, NEW.moves INTO moved;
         PERFORM pg_advisory_xact_lock({LEDGER_LOCK});
-        INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason,
+        INSERT INTO status_log (id, timestamp, execution_id, move, status_from, status_to, source, reason,
             {", ".join(_COUNTS)}, executions_active)
-        SELECT id + 1, greatest(clock_timestamp(), timestamp), moving, moved.status_from, moved.status_to,
-            'bench', '',
+        SELECT id + 1, greatest(clock_timestamp(), timestamp), moving, moved.moves, moved.status_from,
+            moved.status_to, 'bench', '',
             {
     ", ".join(
         f"{count_field(status)} + (moved.status_to = '{status}')::int - (moved.status_from = '{status}')::int"

@@ -31,6 +31,7 @@ FAULTS = {
     "it is older than the row before it": "UPDATE status_log SET timestamp = 'epoch' WHERE id = {id}",
     "its counts are not": "UPDATE status_log SET executions_failed = 1 WHERE id = {id}",
     "executions_active is not the sum": "UPDATE status_log SET executions_active = 9 WHERE id = {id}",
+    "its move does not have the number": "UPDATE status_log SET move = 7 WHERE id = {id}",
     "its status_from is not": (
         "UPDATE status_log SET status_from = 'READY', executions_ready = executions_ready - 1,"
         " executions_pending = executions_pending + 1 WHERE id = {id}"
