@@ -111,11 +111,15 @@ logged_moves = Guard(
     operation=pgtrigger.UpdateOf("status"),
     condition=pgtrigger.Condition(_changed),
     timing=pgtrigger.Deferred,
+    declare=[("logged", "BOOLEAN"), ("torn", "BOOLEAN")],
     func=dedent(f"""
-        IF NOT EXISTS (
-            SELECT FROM status_log WHERE execution_id = NEW.id AND move = NEW.moves
-                AND status_from = OLD.status AND status_to = NEW.status
-        ) THEN
+        SELECT bool_or(move = NEW.moves AND status_from = OLD.status AND status_to = NEW.status),
+                bool_or(move < NEW.moves AND status_to IS DISTINCT FROM OLD.status AND NOT EXISTS (
+                    SELECT FROM status_log AS later WHERE later.id > log.id AND {SNAPSHOT}
+                ))
+            INTO logged, torn
+            FROM status_log AS log WHERE execution_id = NEW.id AND move BETWEEN NEW.moves - 1 AND NEW.moves;
+        IF logged IS NOT TRUE THEN
             {
         refusal(
             "format('Execution %s went from %s to %s without a row in status_log;"
@@ -123,12 +127,7 @@ logged_moves = Guard(
             " NEW.id, OLD.status, NEW.status)"
         )
     }
-        END IF;
-        IF EXISTS (
-            SELECT FROM status_log AS previous WHERE execution_id = NEW.id AND move = NEW.moves - 1
-                AND status_to IS DISTINCT FROM OLD.status
-                AND NOT EXISTS (SELECT FROM status_log WHERE id > previous.id AND {SNAPSHOT})
-        ) THEN
+        ELSIF torn THEN
             {
         refusal(
             "format('Execution %s has become %s behind the back of status_log;"

@@ -105,30 +105,28 @@ _COUNT_ALL = f"""
     NEW.move := NULL;
 """
 
-# One query sees all that a move needs: the newest row, and the execution as it is.
+_APPLY_MOVE = _per_status(
+    "    NEW.{count} := NEW.{count} + (NEW.status_to IS NOT DISTINCT FROM '{status}')::int"
+    " - (NEW.status_from IS NOT DISTINCT FROM '{status}')::int;",
+    "\n",
+)
+
 _COUNT_ON = f"""
-    SELECT newest.id + 1, newest.timestamp, execution.status, execution.moves, execution.moved_in,
-            {
-    _per_status(
-        "newest.{count} + (NEW.status_to IS NOT DISTINCT FROM '{status}')::int"
-        " - (NEW.status_from IS NOT DISTINCT FROM '{status}')::int",
-        ", ",
-    )
-}
-        INTO NEW.id, NEW.timestamp, present_status, present_moves, present_moved_in, {
-    _per_status("NEW.{count}", ", ")
-}
-        FROM (SELECT * FROM status_log ORDER BY id DESC LIMIT 1) AS newest
-        LEFT JOIN {EXECUTIONS} AS execution ON execution.id = NEW.execution_id;
-    IF NEW.id IS NULL THEN
+    SELECT id + 1, timestamp, {_per_status("{count}", ", ")}
+        INTO NEW.id, NEW.timestamp, {_per_status("NEW.{count}", ", ")}
+        FROM status_log ORDER BY id DESC LIMIT 1;
+    IF NOT FOUND THEN
         {refusal("'status_log has no first row to count from; run manage.py migrate.'")}
     END IF;
+{_APPLY_MOVE}
 """
 
 # The execution has made its move by now, in this transaction, and says which of its moves that is; a unique
 # index refuses a second row for it. Whether it came from ``status_from`` its own guard knows, which speaks at
 # the end of the transaction. Only the triggers of the executions know of a creation or a deletion.
 _CHECK_MOVE = f"""
+    SELECT status, moves, moved_in INTO present_status, present_moves, present_moved_in
+        FROM {EXECUTIONS} WHERE id = NEW.execution_id;
     IF NEW.status_from IS NULL OR NEW.status_to IS NULL THEN
         IF pg_trigger_depth() < 2 THEN
             {refusal("'The database itself logs the creation and the deletion of an execution.'")}
