@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "gef_project",
     "gef_project.accounts",
+    "gef_project.operations",
     "status",
     "executions",
 ]
@@ -307,6 +308,9 @@ EXECUTIONS_DIR = VAR_DIR / "executions"
 WORKER_GRACE = timedelta(seconds=_read(env.int, "WORKER_GRACE", 180, validate=validate.Range(1)))
 # One that has not ended for this long after its creation never will.
 STALE_AFTER = timedelta(days=_read(env.int, "STALE_AFTER_DAYS", 3, validate=validate.Range(1)))
+# For how long the rows of the status log are kept; None: for ever.
+_retention = _read(env.int, "STATUS_LOG_RETENTION", 0, validate=validate.Range(0, 36_500))
+STATUS_LOG_RETENTION = timedelta(days=_retention) if _retention else None
 # How long working directories stay after the end.
 KEEP_DIRECTORIES = timedelta(days=1)
 KEEP_FAILED_DIRECTORIES = timedelta(days=14)

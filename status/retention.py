@@ -5,28 +5,43 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from .locking import retries_deadlocks
 from .models import StatusLog
 from .triggers import PRUNING
 
+# Whoever prunes takes it for each batch, so two at once take turns; no writer of the ledger ever does.
+PRUNING_LOCK = 5_764_816_170_911_002
 
-def prune(older_than: datetime, batch: int = 10_000) -> Iterator[int]:
+BATCH = 10_000  # rows a transaction
+
+
+def prune(older_than: datetime, batch: int | None = None) -> Iterator[int]:
     """Delete the rows from before that moment, oldest first; never the newest row.
 
     Each batch is a transaction of its own that takes no lock of the ledger. Whatever stops it in between,
-    the rows that are left are a ledger from their first one on, and the next call goes on.
+    the rows that are left are a ledger from their first one on, and the next call goes on. Two at once
+    share the work.
 
     Yields:
-        The number of rows of each batch that is gone.
+        The number of rows of each batch that this call has deleted.
+
+    Raises:
+        LedgerBusy: another call has been at one batch for too long; try again.
     """
+    batch = batch or BATCH
     ids = StatusLog.objects.ids_between(end=older_than)
+    if not ids:
+        return
     stop = min(ids.stop, StatusLog.objects.newest().id)
     for start in range(ids.start, stop, batch):
         yield _delete(range(start, min(start + batch, stop)))
 
 
+@retries_deadlocks
 @transaction.atomic
 def _delete(ids: range) -> int:
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRUNING_LOCK])
         cursor.execute("SELECT set_config(%s, 'on', true)", [PRUNING])
         cursor.execute("DELETE FROM status_log WHERE id BETWEEN %s AND %s", [ids.start, ids.stop - 1])
         return int(cursor.rowcount)

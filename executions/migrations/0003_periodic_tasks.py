@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from executions import schedule
+from gef_project.operations import schedule
 
 
 def install(apps, schema_editor):

@@ -8,9 +8,10 @@ from celery import current_app
 from django.apps import apps
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from executions import monitoring, schedule
+from executions import monitoring
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
+from gef_project.operations import schedule
 from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault

@@ -4,10 +4,11 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from status.exceptions import LedgerBusy
 from status.retention import prune
 
 
@@ -33,7 +34,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, older_than: timedelta, **options: Any) -> None:
         pruned = 0
         with tqdm(unit=" rows", unit_scale=True, leave=False, disable=None) as bar:
-            for rows in prune(timezone.now() - older_than):
-                pruned += rows
-                bar.update(rows)
+            try:
+                for rows in prune(timezone.now() - older_than):
+                    pruned += rows
+                    bar.update(rows)
+            except LedgerBusy as busy:
+                raise CommandError(f"{busy} {pruned} rows have been deleted so far.") from None
         self.stdout.write(f"{pruned} rows deleted.")

@@ -3,7 +3,7 @@ from typing import Any
 from django.apps import apps
 from django.core.management.base import BaseCommand
 
-from executions import schedule
+from gef_project.operations import schedule
 
 
 class Command(BaseCommand):

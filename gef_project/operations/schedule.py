@@ -1,8 +1,10 @@
-"""The periodic tasks that the project brings, and how they get into the scheduler's database.
+"""The periodic tasks of every app of the project, and how they get into the scheduler's database.
 
-Operators change them there: turn them off, or give them another schedule. That is never undone here.
+Operators change them there: turn them off, or give them another schedule. That is never undone here. A new
+task reaches the databases that there are by a migration of this app that installs it, by its name.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -49,6 +51,21 @@ PERIODIC = [
         hour="3",
     ),
     Periodic(
+        "check-status-counts",
+        "gef_project.operations.tasks.check_status_counts",
+        "Compare the newest row of the status log with the true counts; an error in the log when they differ.",
+        expire_seconds=600,
+        minute="4-59/10",
+    ),
+    Periodic(
+        "prune-status-log",
+        "gef_project.operations.tasks.prune_status_log",
+        "Delete the rows of the status log that are older than STATUS_LOG_RETENTION; nothing if that is unset.",
+        expire_seconds=86_400,
+        minute="57",
+        hour="3",
+    ),
+    Periodic(
         "forget-expired-log-ins",
         "gef_project.accounts.tasks.forget_expired",
         "Delete what is known of tokens that have expired, and of log-ins of long ago.",
@@ -59,26 +76,27 @@ PERIODIC = [
 ]
 
 
-def install(apps: Any) -> list[str]:
+def install(apps: Any, names: Collection[str] | None = None) -> list[str]:
     """Add the tasks that are missing, and have those of the same name run what they run now.
 
     Args:
         apps: a registry of models: the live one, or a migration's.
+        names: of the tasks to look at; None: all.
 
     Returns:
         The names of those that were added or changed.
     """
     tasks = apps.get_model("django_celery_beat", "PeriodicTask").objects
-    changed = [periodic.name for periodic in PERIODIC if _upsert(apps, tasks, periodic)]
+    changed = [periodic.name for periodic in _named(names) if _upsert(apps, tasks, periodic)]
     if changed:
         tell_scheduler(apps)
     return changed
 
 
-def uninstall(apps: Any) -> None:
+def uninstall(apps: Any, names: Collection[str] | None = None) -> None:
     """Remove the tasks, unless an operator has given the name to another one."""
     tasks = apps.get_model("django_celery_beat", "PeriodicTask").objects
-    for periodic in PERIODIC:
+    for periodic in _named(names):
         tasks.filter(name=periodic.name, task=periodic.task).delete()
     tell_scheduler(apps)
 
@@ -87,6 +105,10 @@ def tell_scheduler(apps: Any) -> None:
     """Have a running scheduler read its tasks anew; models of a migration do not do so by themselves."""
     changes = apps.get_model("django_celery_beat", "PeriodicTasks").objects
     changes.update_or_create(ident=1, defaults={"last_update": timezone.now()})
+
+
+def _named(names: Collection[str] | None) -> list[Periodic]:
+    return [periodic for periodic in PERIODIC if names is None or periodic.name in names]
 
 
 def _upsert(apps: Any, tasks: Any, periodic: Periodic) -> bool:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from executions.schedule import PERIODIC
+from gef_project.operations.schedule import PERIODIC
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +76,8 @@ def test_a_running_scheduler_is_told(installed: None) -> None:
         ("clean-up-stale-executions", "7 * * * *"),
         ("clean-up-working-directories", "12 3 * * *"),
         ("clean-up-failed-working-directories", "27 3 * * *"),
+        ("check-status-counts", "4-59/10 * * * *"),
+        ("prune-status-log", "57 3 * * *"),
     ],
 )
 def test_when_they_run(installed: None, name: str, schedule: str) -> None:
@@ -96,15 +98,26 @@ def test_the_migration_adds_them_and_its_reverse_removes_them(migrated_afterward
     operators = PeriodicTask.objects.create(
         name="theirs", task="their.task", interval=IntervalSchedule.objects.create(every=1, period="days")
     )
-    migrate_to("0002_guard_status")
+    migrate_to("executions", "0002_guard_status")
     assert names() == set()
-    migrate_to("0003_periodic_tasks")
+    migrate_to("executions", "0003_periodic_tasks")
     assert names() == NAMES
     PeriodicTask.objects.filter(name="monitor-executions").update(task="their.own")
-    migrate_to("0002_guard_status")
+    migrate_to("executions", "0002_guard_status")
     assert names() == {"monitor-executions"}
     assert PeriodicTask.objects.filter(pk=operators.pk).exists()
 
 
-def migrate_to(name: str) -> None:
-    MigrationExecutor(connection).migrate([("executions", name)])
+@pytest.mark.django_db(transaction=True)
+def test_new_tasks_reach_old_databases_and_what_is_gone_stays_gone(migrated_afterwards: None) -> None:
+    call_command("setup_periodic_tasks")
+    migrate_to("operations", "0001_count_check")
+    PeriodicTask.objects.filter(name="monitor-executions").delete()
+    old = names()
+    migrate_to("operations", "0002_ledger_tasks")
+    assert names() - old == {"check-status-counts", "prune-status-log"}
+    assert "monitor-executions" not in names()
+
+
+def migrate_to(app: str, name: str) -> None:
+    MigrationExecutor(connection).migrate([(app, name)])
