@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from executions.history import rows_of
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
 from status.admin import AttributedAdmin, PeriodFilter
@@ -137,7 +138,7 @@ class ExecutionAdmin(AttributedAdmin):
         execution = context["original"]
         context |= {
             "may_cancel": self.has_cancel_permission(request) and not execution.has_ended,
-            "history": newest(execution.status_logs.select_related("actor")),
+            "history": newest(rows_of(execution, "actor")),
             "lines": newest(log_lines(execution)),
         }
         for log in context["history"]["rows"]:

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from executions.history import history_of
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsUserOrOwnCredential
 from gef_project.api.examples import example
@@ -23,9 +24,9 @@ class StaySerializer(serializers.Serializer):
     id = serializers.IntegerField(source="log.id", help_text="The `id` of the move's row in the status log.")
     timestamp = serializers.DateTimeField(source="log.timestamp", help_text="When it moved.")
     status_from = serializers.ChoiceField(
-        choices=Status.choices, source="log.status_from", allow_null=True, help_text="Null: it was created."
+        choices=Status.choices, allow_null=True, help_text="Null: it was created."
     )
-    status_to = serializers.ChoiceField(choices=Status.choices, source="log.status_to")
+    status_to = serializers.ChoiceField(choices=Status.choices)
     seconds = serializers.FloatField(
         allow_null=True,
         help_text="Until its next move; if there is none yet, until now; null if it has ended.",
@@ -34,7 +35,9 @@ class StaySerializer(serializers.Serializer):
         source="log.actor_id", allow_null=True, help_text="The id of the user who moved it; null if none did."
     )
     source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it off the class
-        source="log.source", help_text="What moved it: api, admin, worker, monitor, cleanup, shell …"
+        source="log.source",
+        help_text="What moved it: api, admin, worker, monitor, cleanup, shell …; "
+        "repair: an operator forced it past the rules, and the row is a snapshot of the status log.",
     )
     reason = serializers.CharField(source="log.reason", help_text="Why, in words.")
 
@@ -60,10 +63,10 @@ class HistoryView(APIView):
     )
     def get(self, request: Request, id: str) -> Response:
         executions = visible_to(cast(Caller, request.user)).defer("params", "results")
-        history = get_object_or_404(executions, pk=id).history()
+        history = history_of(get_object_or_404(executions, pk=id))
         return Response(
             {
                 "data": StaySerializer(history, many=True).data,
-                "complete": bool(history) and history[0].log.status_from is None,
+                "complete": bool(history) and history[0].status_from is None,
             }
         )

@@ -53,14 +53,14 @@ PERIODIC = [
     Periodic(
         "check-status-counts",
         "gef_project.operations.tasks.check_status_counts",
-        "Compare the newest row of the status log with the true counts; an error in the log when they differ.",
+        "Compare the newest row of the status log with the true counts; an error line if they differ.",
         expire_seconds=600,
         minute="4-59/10",
     ),
     Periodic(
         "prune-status-log",
         "gef_project.operations.tasks.prune_status_log",
-        "Delete the rows of the status log that are older than STATUS_LOG_RETENTION; nothing if that is unset.",
+        "Delete the rows of the status log that are older than STATUS_LOG_RETENTION, if that is set.",
         expire_seconds=86_400,
         minute="57",
         hour="3",

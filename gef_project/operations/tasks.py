@@ -40,6 +40,8 @@ def _prune_until(deadline: float, age: timedelta) -> None:
     for rows in prune(timezone.now() - age):
         pruned += rows
         if time.monotonic() >= deadline:
-            logger.warning("Pruning status_log takes longer than %s; it goes on with the next run.", PRUNE_FOR)
+            logger.warning(
+                "Pruning status_log takes longer than %s; it goes on with the next run.", PRUNE_FOR
+            )
             break
     logger.info("%d rows of status_log deleted.", pruned)

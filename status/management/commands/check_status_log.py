@@ -6,8 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from gef_project.accounts import arguments
 from gef_project.accounts.models import User
+from status.exceptions import LedgerBusy
+from status.locking import busy_by_name
 from status.models import StatusLog
+from status.sources import Source
 from status.verification import first_fault
 
 
@@ -23,8 +27,12 @@ class Command(BaseCommand):
             action="store_true",
             help="append a snapshot row that states the true counts; history is never rewritten",
         )
-        parser.add_argument("--actor", metavar="EMAIL", help="who repairs (needed for --repair)")
-        parser.add_argument("--reason", help="why, for the snapshot row (needed for --repair)")
+        parser.add_argument(
+            "--actor", type=arguments.user, metavar="EMAIL", help="who repairs (needed for --repair)"
+        )
+        parser.add_argument(
+            "--reason", type=arguments.reason, help="why, for the snapshot row (needed for --repair)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["repair"]:
@@ -36,12 +44,12 @@ class Command(BaseCommand):
             raise CommandError(str(fault), returncode=1)
         self.stdout.write(f"{len(ids)} rows, from {ids.start} to {ids.stop - 1}: every invariant holds.")
 
-    def repair(self, email: str | None, reason: str | None) -> None:
-        if not email or not reason:
+    def repair(self, actor: User | None, reason: str | None) -> None:
+        if not actor or not reason:
             raise CommandError("--repair needs --actor and --reason: the snapshot row records them.")
         try:
-            actor = User.objects.get(email=email)
-        except User.DoesNotExist:
-            raise CommandError(f"No user has the email {email}.") from None
-        row = StatusLog.objects.append_snapshot(actor=actor, source="repair", reason=reason)
+            with busy_by_name():
+                row = StatusLog.objects.append_snapshot(actor=actor, source=Source.REPAIR, reason=reason)
+        except LedgerBusy as busy:
+            raise CommandError(str(busy)) from None
         self.stdout.write(f"Row {row.id} states the true counts.")

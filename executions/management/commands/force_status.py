@@ -1,0 +1,81 @@
+"""``manage.py force_status EXECUTION STATUS --actor EMAIL --reason TEXT``: repair a status by hand."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from executions.models import Execution
+from executions.repairs import force_status
+from gef_project.accounts import arguments
+from gef_project.accounts.models import User
+from status.exceptions import LedgerBusy, StatusChangeError
+from status.states import Status
+
+
+def execution(text: str) -> Execution:
+    try:
+        return (
+            Execution.objects.select_related("script", "user").defer("params", "results").get(pk=UUID(text))
+        )
+    except (ValueError, Execution.DoesNotExist):
+        raise ArgumentTypeError(f"there is no execution {text}.") from None
+
+
+class Command(BaseCommand):
+    help = (
+        "Give an execution a status to which it cannot move, such as FINISHED back to FAILED. For repairs: "
+        "the database's guards are off for this one change, and a snapshot row of the status log records it, "
+        "with who and why. All but status and end date stays as it is. For a moment nobody can write "
+        "executions."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("execution", type=execution, metavar="EXECUTION", help="its id")
+        parser.add_argument(
+            "status", type=str.upper, choices=list(Status), metavar="STATUS", help=", ".join(Status)
+        )
+        parser.add_argument(
+            "--actor", type=arguments.user, required=True, metavar="EMAIL", help="who does it"
+        )
+        parser.add_argument("--reason", type=arguments.reason, required=True, metavar="TEXT", help="why")
+        parser.add_argument("--no-input", "--noinput", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, execution: Execution, status: str, **options: Any) -> None:
+        target = Status(status)
+        if execution.status == target:
+            self.stdout.write(f"Execution {execution.pk} is {target} already; nothing was changed.")
+            return
+        self.show(execution, target, options["actor"], options["reason"])
+        seen = None if options["no_input"] else Status(execution.status)
+        if seen and not self.agreed():
+            raise CommandError("Nothing was changed.")
+        try:
+            row = force_status(execution, target, seen=seen, actor=options["actor"], reason=options["reason"])
+        except LedgerBusy as busy:
+            waited = settings.LOCK_TIMEOUT.total_seconds()
+            why = f"Others have been writing executions for longer than LOCK_TIMEOUT, {waited:g} s."
+            raise CommandError(f"{busy} {why} Nothing was changed.") from busy
+        except (StatusChangeError, DatabaseError) as error:
+            raise CommandError(f"{str(error).strip()} Nothing was changed.") from error
+        if row:
+            self.stdout.write(f"{row.reason}. Row {row.pk} of the status log says so.")
+        else:
+            self.stdout.write(f"Execution {execution.pk} is {target} by now; nothing was changed.")
+
+    def show(self, execution: Execution, target: Status, actor: User, reason: str) -> None:
+        self.stdout.write(
+            f"Execution {execution.pk} of script {execution.script.slug}, of {execution.user}:\n"
+            f"  status  {execution.status} → {target}, past the rules and the database's guards\n"
+            f"  record  a snapshot row of the status log, by {actor}, because: {reason}\n"
+            "  stays   progress, results, worker; nobody is started, stopped or told by this\n"
+        )
+
+    def agreed(self) -> bool:
+        try:
+            return input("Type yes to do it: ").strip().lower() == "yes"
+        except EOFError:
+            return False
