@@ -205,6 +205,14 @@ DEPLOYMENT: dict[str, str | None] = {
     "environment": _read(env.str, "DEPLOYMENT_ENVIRONMENT", "development" if DEBUG else "production"),
 }
 
+# Whoever has it may read /metrics, as staff may; None: staff only.
+METRICS_TOKEN: str | None = _read(
+    env.str,
+    "METRICS_TOKEN",
+    None,
+    validate=validate.Regexp(r"[!-~]{16,}\Z", error="Must be 16 or more ASCII characters, without a space."),
+)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gef_project.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gef_project.accounts.permissions.IsUser"],

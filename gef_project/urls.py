@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from gef_project.accounts.urls import auth
 from gef_project.api.cluster import ClusterView, SwarmView
 from gef_project.api.views import HealthView, NoSuchPathView
+from gef_project.operations.views import MetricsView
 
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("gef_project.accounts.urls")),
@@ -21,6 +22,7 @@ urlpatterns = [
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api-health/?$", HealthView.as_view(), name="health"),
+    re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     # In the API's own error shape, and before Django tries a redirect to a slash.
     re_path(r"^(api|auth|stats)(/|$)", NoSuchPathView.as_view()),
 ]

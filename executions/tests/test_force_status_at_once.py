@@ -31,7 +31,8 @@ SHORT_LIVED = "nobody's"  # the mark of executions that only one writer knows
 
 @pytest.fixture(autouse=True)
 def executions(admin: User) -> list[Execution]:
-    return ExecutionFactory.create_batch(4, script=ScriptFactory())
+    batch: list[Execution] = ExecutionFactory.create_batch(4, script=ScriptFactory())
+    return batch
 
 
 def force(execution: Execution, status: Status) -> None:

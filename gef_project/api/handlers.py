@@ -118,7 +118,7 @@ def _unexpected(exception: Exception, request: HttpRequest) -> Response:
 
 
 def is_for_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api", "/auth", "/stats"))
+    return request.path.startswith(("/api", "/auth", "/stats", "/metrics"))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

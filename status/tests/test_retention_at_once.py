@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
+from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
@@ -117,6 +118,13 @@ def test_it_goes_on_where_it_was_stopped(stop: Callable[[], None], left: int, ne
 def test_waiting_for_another_ends_with_a_clear_error(short_lock_timeout: None) -> None:
     with unfinished(prune_old), pytest.raises(CommandError, match=r"busy; try again\. 0 rows"):
         call_command("prune_status_log", "--older-than", "30")
+
+
+def test_a_repair_waits_for_a_bounded_time(short_lock_timeout: None, admin: User) -> None:
+    before = StatusLog.objects.newest()
+    with unfinished(ExecutionFactory), pytest.raises(CommandError, match="busy; try again"):
+        call_command("check_status_log", "--repair", "--actor", admin.email, "--reason", "test")
+    assert StatusLog.objects.newest() == before
 
 
 def test_an_empty_log_has_nothing_to_prune(execution: Execution) -> None:

@@ -110,6 +110,13 @@ def test_what_is_not_published_is_for_staff(clients: dict[str, APIClient], calle
     assert client.post("/api/v1/script/draft/run").status_code == status
 
 
+@pytest.mark.parametrize(("caller", "status"), list(zip(CALLERS, map(int, STAFF.split()), strict=True)))
+def test_metrics_are_for_staff_though_not_in_the_schema(
+    clients: dict[str, APIClient], caller: str, status: int
+) -> None:
+    assert clients[caller].get("/metrics").status_code == status
+
+
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("path", ["/api/schema", "/api/docs"])
 def test_everybody_may_read_the_documentation(clients: dict[str, APIClient], caller: str, path: str) -> None:
