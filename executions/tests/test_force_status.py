@@ -93,7 +93,8 @@ def test_it_goes_on_from_there(ended: Execution, status: Status) -> None:
 def test_a_status_that_was_changed_behind_the_ledger_is_put_right(ended: Execution) -> None:
     behind_the_ledger("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
     assert first_fault() is not None
-    force(ended, "FINISHED")
+    said = force(ended, "FINISHED")
+    assert "executions_running is 0 but should be 1" in said
     assert first_fault() is None
 
 

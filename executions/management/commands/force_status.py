@@ -14,6 +14,7 @@ from gef_project.accounts import arguments
 from gef_project.accounts.models import User
 from status.exceptions import LedgerBusy, StatusChangeError
 from status.states import Status
+from status.verification import counts_fault
 
 
 def execution(text: str) -> Execution:
@@ -73,6 +74,8 @@ class Command(BaseCommand):
             f"  record  a snapshot row of the status log, by {actor}, because: {reason}\n"
             "  stays   progress, results, worker; nobody is started, stopped or told by this\n"
         )
+        if fault := counts_fault():
+            self.stdout.write(f"  note    {fault}; the snapshot will state the true counts\n")
 
     def agreed(self) -> bool:
         try:
