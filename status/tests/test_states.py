@@ -69,7 +69,11 @@ def stored(query: str) -> str:
 # --- One door ---------------------------------------------------------------------------------------------
 
 # Where a status is written into an execution: the door itself, and its form for many.
-DOORS = {Path("executions/models/execution.py"), Path("executions/models/queryset.py")}
+DOORS = {
+    Path("executions/models/execution.py"),
+    Path("executions/models/queryset.py"),
+    Path("executions/repairs.py"),  # for operators, past the rules
+}
 
 
 def assigned_statuses(path: Path) -> list[int]:
