@@ -8,9 +8,8 @@ from gef_project.api.filters import MomentField
 from gef_project.api.schema import errors
 
 from .models import StatusLog, StatusLogQuerySet
+from .rows import COLUMNS
 from .serializers import StatusLogSerializer
-
-COLUMNS = {name: name for name in StatusLogSerializer.Meta.fields} | {"actor": "actor_id"}
 
 
 class StatusExportQuerySerializer(FormatSerializer):

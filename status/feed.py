@@ -17,10 +17,9 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from django.db import Error, connection
-from rest_framework.renderers import JSONRenderer
 
 from .models import StatusLog
-from .serializers import StatusLogSerializer
+from .rows import json_of, rows_of
 
 INTERVAL = 0.15  # seconds between two looks
 BATCH = 500  # rows
@@ -37,7 +36,7 @@ class Row(NamedTuple):
 
 def rows_after(log_id: int, limit: int) -> list[Row]:
     logs = StatusLog.objects.after(log_id)[:limit]
-    return [Row(row["id"], JSONRenderer().render(row)) for row in StatusLogSerializer(logs, many=True).data]
+    return [Row(row["id"], json_of(row)) for row in rows_of(logs)]
 
 
 class Feed:

@@ -31,6 +31,7 @@ from . import streaming
 from .feed import BATCH, Row, feed, rows_after
 from .models import StatusLog
 from .queries import MOST_EXAMINED, StatusQuerySerializer
+from .rows import rows_of
 from .serializers import PAGE, ROW, BucketsSerializer, StatusLogSerializer, StatusPageSerializer
 
 TRACKING = """
@@ -223,11 +224,11 @@ class CurrentStatusView(APIView):
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        newest = StatusLog.objects.newest()
-        etag = quote_etag(str(newest.pk))
+        [newest] = rows_of(StatusLog.objects.order_by("-id")[:1])
+        etag = quote_etag(str(newest["id"]))
         response = get_conditional_response(request._request, etag=etag)
         if response is None:
-            response = Response({"data": StatusLogSerializer(newest).data})
+            response = Response({"data": newest})
         response["ETag"] = etag
         response["Cache-Control"] = "private, no-cache"
         return response

@@ -85,12 +85,12 @@ class ExportView(APIView):
     def export(
         self,
         rows: QuerySet[Any, Any],
-        columns: Mapping[str, str],
+        columns: Mapping[str, Any],
         format: str,
         *,
         at_once: int = ROWS_AT_ONCE,
     ) -> HttpResponseBase:
-        """The file of these rows; ``columns`` maps its names to the queryset's."""
+        """The file of these rows; ``columns`` maps its names to fields or expressions."""
         write, content_type = _FORMATS[format]
         snapshot = Snapshot()
         position = snapshot.position()
