@@ -22,7 +22,7 @@ from status.states import Status
 from .bulk import ReportMany
 from .filters import ExecutionFilter, LanguageFilter
 from .selection import INCLUDE_PARAMETERS, fetching, selected_fields
-from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer
+from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer, written
 
 EXECUTION_ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="The execution's id.")
 _ONE = [EXECUTION_ID, *INCLUDE_PARAMETERS]
@@ -92,14 +92,14 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return self._answer_list(self.get_queryset().filter(user=request.user))
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response({"data": self._serialize(self._find(pk))})
+        return Response({"data": self._written(self._find(pk))})
 
     def partial_update(self, request: Request, pk: str) -> Response:
         execution = self._find(pk)
         report = ReportSerializer(data=request.data)
         report.is_valid(raise_exception=True)
         briefly(execution.accept_report)(**report.validated_data, **self._attribution())
-        return Response({"data": self._serialize(execution)})
+        return Response({"data": self._written(execution)})
 
     @extend_schema(
         summary="Cancel an execution",
@@ -129,7 +129,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
             "task_id": None,
             "errors": [],
         }
-        data = {"execution": self._serialize(execution), "cancellation_details": details}
+        data = {"execution": self._written(execution), "cancellation_details": details}
         return Response({"data": data}, status=202)
 
     def _find(self, pk: str) -> Execution:
@@ -139,10 +139,10 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         caller = self.request.user
         return {"actor": caller, "source": "api"} if isinstance(caller, User) else {"source": "worker"}
 
-    def _serialize(self, executions: Any, **options: Any) -> Any:
-        context = {"fields": selected_fields(self.request)}
-        return ExecutionSerializer(executions, context=context, **options).data
+    def _written(self, execution: Execution) -> dict[str, Any]:
+        return written(execution, selected_fields(self.request))
 
     def _answer_list(self, executions: ExecutionQuerySet) -> Response:
         page = self.paginate_queryset(self.filter_queryset(executions))
-        return self.get_paginated_response(self._serialize(page, many=True))
+        fields = selected_fields(self.request)
+        return self.get_paginated_response([written(execution, fields) for execution in page or []])

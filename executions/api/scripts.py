@@ -32,6 +32,7 @@ from .serializers import (
     ScriptSerializer,
     SeenScriptSerializer,
     StaffScriptSerializer,
+    written,
 )
 
 _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The script's id or slug.")]
@@ -115,8 +116,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
             raise BadRequest("The parameters of a run are a JSON object.", "invalid")
         params = {**request.query_params.dict(), **request.data}
         execution = briefly(script.run)(cast(User, request.user), params, source="api")
-        serializer = ExecutionSerializer(execution, context={"fields": selected_fields(request)})
-        return Response({"data": serializer.data})
+        return Response({"data": written(execution, selected_fields(request))})
 
     @extend_schema(
         summary="Read a script's log",

@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -183,6 +184,17 @@ class ExecutionSerializer(serializers.ModelSerializer[Execution]):
         fields = super().get_fields()
         wanted = self.context.get("fields", fields)
         return {name: field for name, field in fields.items() if name in wanted}
+
+
+@lru_cache(64)
+def _writer(fields: frozenset[str]) -> ExecutionSerializer:
+    """Kept: making its fields takes longer than writing an execution. It has no state of its own."""
+    return ExecutionSerializer(context={"fields": fields})
+
+
+def written(execution: Execution, fields: frozenset[str]) -> dict[str, Any]:
+    """The execution, with these of its keys, as clients get it."""
+    return _writer(fields).to_representation(execution)
 
 
 # What may be reported: an execution becomes PENDING by its creation only.
