@@ -47,7 +47,10 @@ class BoundedJSONParser(BaseParser):
 
 
 def _is_gzipped(headers: Mapping[str, str]) -> bool:
-    return headers.get("Content-Encoding", "").strip().lower() == "gzip"
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise ParseError(f"Content-Encoding: {encoding[:40]!r} is not known; send the body plain or as gzip.")
+    return encoding.endswith("gzip")
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
@@ -59,6 +62,8 @@ def _inflate(body: bytes, limit: int) -> bytes:
         raise ParseError(f"The body is not gzip: {error}") from error
     if len(inflated) <= limit and not inflater.eof:
         raise ParseError("The body is not gzip: it ends too early.")
+    if inflater.unused_data:
+        raise ParseError("The body is not gzip: something follows its end.")
     return inflated
 
 

@@ -29,10 +29,20 @@ def test_a_gzipped_report_is_stored(execution: Execution) -> None:
     assert Execution.objects.get(pk=execution.pk).results == results
 
 
-@pytest.mark.parametrize("body", [b"{}", b"", gzip.compress(b'{"progress": 1}', mtime=0)[:-9]])
+REPORT = gzip.compress(b'{"progress": 1}', mtime=0)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", REPORT[:-9], REPORT + b"more", REPORT + REPORT])
 def test_what_is_not_gzip_is_refused(execution: Execution, body: bytes) -> None:
     answer = patch(execution, body)
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip"])
+def test_an_encoding_that_is_not_known_is_named(execution: Execution, encoding: str) -> None:
+    answer = patch(execution, b"{}", encoding)
+    assert answer.status_code == 400
+    assert repr(encoding) in answer.json()["detail"]
 
 
 def test_a_small_body_cannot_fill_the_memory(execution: Execution, settings: Settings) -> None:
