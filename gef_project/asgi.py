@@ -44,6 +44,7 @@ class Application(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
+        scope = {**scope, "headers": _with_length(scope["headers"], body)}
         loop = asyncio.get_running_loop()
 
         def emit(message: Message) -> None:
@@ -100,6 +101,16 @@ class Application(ASGIHandler):
             async for part in parts:
                 await send(_part(part))
         await send({"type": "http.response.body"})
+
+
+def _with_length(headers: Any, body: IO[bytes]) -> list[tuple[bytes, bytes]]:
+    """A body that came in chunks has a length by now; the REST framework would read none of it without."""
+    if any(name == b"content-length" for name, _ in headers):
+        return list(headers)
+    body.seek(0, os.SEEK_END)
+    length = body.tell()
+    body.seek(0)
+    return [*headers, (b"content-length", b"%d" % length)]
 
 
 async def _until_gone(answer: Any, receive: Any) -> None:
