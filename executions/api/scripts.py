@@ -24,7 +24,7 @@ from gef_project.api.schema import BODY_ERRORS, data_of, errors
 from gef_project.retrying import briefly
 
 from .examples import PARAMS
-from .selection import INCLUDE_PARAMETERS, selected_fields
+from .selection import INCLUDE_PARAMETERS, names_in, selected_fields
 from .serializers import (
     ExecutionSerializer,
     ScriptLogQuerySerializer,
@@ -53,7 +53,10 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
     retrieve=extend_schema(
         summary="Read a script",
         description="By its id or its slug. One that is not published is for staff only.",
-        parameters=_ONE,
+        parameters=[
+            *_ONE,
+            OpenApiParameter("include", description="`logs`: the lines of its log too. Others are ignored."),
+        ],
         responses={200: data_of(SeenScriptSerializer), **errors(401, 403, 404)},
     ),
     update=extend_schema(
@@ -93,7 +96,9 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         return self._save(None, user=request.user)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response({"data": self._serializer()(self._find(pk)).data})
+        data = self._serializer()(self._find(pk)).data
+        logs: dict[str, list[Any]] = {"logs": []} if "logs" in names_in(request, "include") else {}
+        return Response({"data": {**data, **logs}})
 
     def update(self, request: Request, pk: str) -> Response:
         return self._save(self._find(pk))

@@ -25,12 +25,13 @@ INCLUDE_PARAMETERS = [
 def selected_fields(request: Request) -> frozenset[str]:
     """Names that are not known, or not for this caller, are ignored."""
     includable = INCLUDABLE if request.user.is_staff else INCLUDABLE - FOR_STAFF
-    included = includable & _names(request, "include")
-    excluded = EXCLUDABLE & _names(request, "exclude")
+    included = includable & names_in(request, "include")
+    excluded = EXCLUDABLE & names_in(request, "exclude")
     return (_ALWAYS | included) - excluded
 
 
-def _names(request: Request, parameter: str) -> set[str]:
+def names_in(request: Request, parameter: str) -> set[str]:
+    """What a query parameter lists, with commas between."""
     return {name.strip() for name in request.query_params.get(parameter, "").split(",")}
 
 

@@ -106,9 +106,10 @@ class SeenScriptSerializer(ScriptSerializer):
         child=serializers.CharField(), required=False, help_text="For staff only."
     )
     time_limit = serializers.IntegerField(required=False, help_text="Seconds. For staff only.")
+    logs = ScriptLogSerializer(many=True, required=False, help_text="If included; there is never a line.")
 
     class Meta(ScriptSerializer.Meta):
-        fields = StaffScriptSerializer.Meta.fields
+        fields = [*StaffScriptSerializer.Meta.fields, "logs"]
 
 
 @extend_schema_field(OpenApiTypes.DOUBLE)

@@ -40,6 +40,17 @@ def test_a_script_is_found_by_id_and_by_slug(script: Script, owner: User, query:
     assert by_id.json() == by_slug.json()
 
 
+def test_the_command_line_tool_gets_the_lines_of_the_log_with_the_script(
+    script: Script, owner: User, admin: User
+) -> None:
+    for user in (owner, admin):
+        plain, included = (
+            client_of(user).get(f"{LIST}/{script.pk}{query}").json()["data"]
+            for query in ("", "?include=user,logs")
+        )
+        assert included == {**plain, "logs": []}
+
+
 @pytest.mark.parametrize("query", ["", "?start=2026-01-01T00:00:00 00:00"])
 def test_nothing_is_built_so_a_script_has_no_log(script: Script, owner: User, query: str) -> None:
     for name in (script.pk, script.slug):
