@@ -34,7 +34,7 @@ class ExportStatusLogView(ExportView):
 
     @extend_schema(
         tags=["Status"],
-        operation_id="status_export",
+        operation_id="export_status_log",
         summary="Export the changes of status",
         description="Every row between two moments, oldest first. For staff.\n" + HOW_EXPORTS_WORK,
         parameters=[StatusExportQuerySerializer, position_of()],

@@ -88,7 +88,7 @@ class StatusLogView(APIView):
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
-        operation_id="status_list",
+        operation_id="list_status_log",
         summary="List, follow or add up the changes of status",
         description=TRACKING + READING,
         parameters=[
@@ -205,7 +205,7 @@ class CurrentStatusView(APIView):
     permission_classes = [IsStaff]
 
     @extend_schema(
-        operation_id="status_current",
+        operation_id="get_current_status",
         summary="Read the live counts",
         description="The newest row: how many executions are in each status now. Its ETag is its id; with "
         "`If-None-Match` an unchanged one answers 304, without a body." + TRACKING,

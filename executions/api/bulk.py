@@ -53,7 +53,7 @@ class ReportMany:
     _attribution: Callable[[], dict[str, Any]]
 
     @extend_schema(
-        operation_id="execution_report_many",
+        operation_id="report_executions",
         summary="Report of many executions",
         description="A list of reports, each as for a single execution, with the execution's `id`: at most "
         f"{MOST_REPORTS}. For staff. The answer has a result for each report, in the same order, with the "
@@ -122,7 +122,7 @@ class CancelManyView(GenericAPIView[Execution]):
 
     @extend_schema(
         tags=["Executions"],
-        operation_id="execution_cancel_many",
+        operation_id="cancel_executions",
         summary="Cancel the executions that a filter finds",
         description="Of those that have not ended, all that meet every condition; one condition at least "
         "must be given. Users cancel their own only, staff anybody's. Unless `dry_run` is false, nothing "

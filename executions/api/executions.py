@@ -37,6 +37,7 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
 
 @extend_schema_view(
     list=extend_schema(
+        operation_id="list_executions",
         summary="List executions",
         description="Staff see everybody's, users their own. Unless sorted, those that have not ended come "
         "first, then the newest end. Parameters that are not listed here are ignored.",
@@ -44,12 +45,14 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
         responses={200: ExecutionSerializer(many=True), **errors(400, 401, 403)},
     ),
     retrieve=extend_schema(
+        operation_id="get_execution",
         summary="Read an execution",
         description="For its owner, staff, and the execution's own credential.",
         parameters=_ONE,
         responses={200: data_of(ExecutionSerializer), **errors(401, 403, 404)},
     ),
     partial_update=extend_schema(
+        operation_id="report_execution",
         summary="Report status, progress and results",
         description="For staff and the execution's own credential. What is reported together is stored "
         "together. A status that ends the execution sets progress to 100 unless the report has one. The same "
@@ -82,6 +85,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return self._answer_list(self.get_queryset())
 
     @extend_schema(
+        operation_id="list_own_executions",
         summary="List one's own executions",
         description="As the list of executions, but staff see their own only, too.",
         parameters=INCLUDE_PARAMETERS,
@@ -102,6 +106,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return Response({"data": self._written(execution)})
 
     @extend_schema(
+        operation_id="cancel_execution",
         summary="Cancel an execution",
         description="For its owner and staff. It is CANCELLED at once; its process, if it has one, is "
         "stopped after that.",

@@ -95,7 +95,7 @@ class ExportExecutionsView(ExportView):
 
     @extend_schema(
         tags=["Executions"],
-        operation_id="execution_export",
+        operation_id="export_executions",
         summary="Export executions",
         description="Every execution whose date lies between two moments, in the order of that date. For "
         "staff.\n" + HOW_EXPORTS_WORK,

@@ -55,7 +55,7 @@ class HistoryView(APIView):
     permission_classes = [IsUserOrOwnCredential]
 
     @extend_schema(
-        operation_id="execution_history",
+        operation_id="get_execution_history",
         summary="Read an execution's history",
         description="Every status that it had, oldest first, with the time spent there, and who moved it and "
         "why. For its owner, staff, and the execution's own credential.",

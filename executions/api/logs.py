@@ -31,6 +31,7 @@ class LogView(GenericAPIView[ExecutionLog]):
         return ExecutionLog.objects.filter(execution=self._execution())
 
     @extend_schema(
+        operation_id="get_execution_log",
         summary="Read an execution's log",
         description="Every line, oldest first. For its owner, staff, and the execution's own credential.",
         filters=True,
@@ -41,6 +42,7 @@ class LogView(GenericAPIView[ExecutionLog]):
         return Response({"data": LogSerializer(lines, many=True).data})
 
     @extend_schema(
+        operation_id="add_execution_log_line",
         summary="Add a line to an execution's log",
         description="Kept to the letter, also after the execution has ended. For staff and the execution's "
         "own credential.",

@@ -40,17 +40,20 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
 
 @extend_schema_view(
     list=extend_schema(
+        operation_id="list_scripts",
         summary="List the scripts",
         description="Users see published scripts; staff see all, with their command and time limit.",
         responses={200: SeenScriptSerializer(many=True), **errors(400, 401, 403)},
     ),
     create=extend_schema(
+        operation_id="create_script",
         summary="Add a script",
         description="For staff. Answers 200 like every success.",
         request=StaffScriptSerializer,
         responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS)},
     ),
     retrieve=extend_schema(
+        operation_id="get_script",
         summary="Read a script",
         description="By its id or its slug. One that is not published is for staff only.",
         parameters=[
@@ -60,6 +63,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
         responses={200: data_of(SeenScriptSerializer), **errors(401, 403, 404)},
     ),
     update=extend_schema(
+        operation_id="replace_script",
         summary="Replace a script",
         description="For staff.",
         parameters=_ONE,
@@ -67,6 +71,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
         responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS, 404)},
     ),
     partial_update=extend_schema(
+        operation_id="update_script",
         summary="Change a script",
         description="For staff. What the body does not name stays as it is.",
         parameters=_ONE,
@@ -107,6 +112,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         return self._save(self._find(pk), partial=True)
 
     @extend_schema(
+        operation_id="run_script",
         summary="Run a script",
         description="Creates an execution of the script, PENDING, and hands it to a worker. The body is the "
         "object of its parameters; query parameters are added to it, as texts, where it does not name them.",
@@ -124,6 +130,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         return Response({"data": written(execution, selected_fields(request))})
 
     @extend_schema(
+        operation_id="get_script_log",
         summary="Read a script's log",
         description="Of its building. Nothing is built of a script here, so there is never a line.",
         parameters=[*_ONE, ScriptLogQuerySerializer],

@@ -29,6 +29,7 @@ class LoginView(APIView):
 
     @extend_schema(
         tags=["Auth"],
+        operation_id="log_in",
         summary="Log in",
         description="With a user's email and password, or with an execution's own credential, which may only "
         "read that execution, report its status, progress and results, and read and write its log. Send the "
@@ -56,6 +57,7 @@ class RefreshView(APIView):
 
     @extend_schema(
         tags=["Auth"],
+        operation_id="refresh_token",
         summary="Get a fresh access token",
         description="The refresh token stays valid, and comes back as it was sent, unless it is rotated.",
         auth=[],
@@ -80,6 +82,7 @@ class RefreshView(APIView):
 class LogoutView(APIView):
     @extend_schema(
         tags=["Auth"],
+        operation_id="log_out",
         summary="Log out",
         description="Ends the session of the access token: neither it nor its refresh token is good for "
         "anything from now on. A refresh token in the body ends its session too. The body may be missing.",
@@ -98,6 +101,7 @@ class LogoutView(APIView):
 class LogoutAllView(APIView):
     @extend_schema(
         tags=["Auth"],
+        operation_id="log_out_everywhere",
         summary="Log out everywhere",
         description="Ends every session of the user, this one too.",
         request=None,
@@ -111,6 +115,7 @@ class LogoutAllView(APIView):
 @extend_schema(tags=["Users"])
 class MeView(APIView):
     @extend_schema(
+        operation_id="get_own_user",
         summary="Read who one is",
         description="The user whose access token it is.",
         responses={200: data_of(UserSerializer), **errors(401, 403)},
@@ -119,6 +124,7 @@ class MeView(APIView):
         return Response({"data": UserSerializer(cast(User, request.user)).data})
 
     @extend_schema(
+        operation_id="update_own_user",
         summary="Change what is known of oneself",
         description="What the body does not name stays as it is.",
         request=OwnUserSerializer,

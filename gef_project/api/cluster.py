@@ -75,7 +75,7 @@ class ClusterView(APIView):
     permission_classes = [IsStaff]
 
     @extend_schema(
-        operation_id="status_cluster",
+        operation_id="list_workers",
         summary="List the workers",
         description="Those that answer within a second. `status/swarm` is the same. For staff.",
         responses={200: data_of(ClusterSerializer), **errors(401, 403)},

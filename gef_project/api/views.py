@@ -40,6 +40,7 @@ class HealthView(APIView):
 
     @extend_schema(
         tags=["Health"],
+        operation_id="check_health",
         summary="Ask whether the service works",
         description="Whether this process answers, and its database answers it. For everybody.",
         auth=[],

@@ -48,7 +48,7 @@ def test_it_logs_in_runs_reports_and_reads(
     def logged_in(email: str, secret: str) -> Any:
         with module.Client(live_server.url) as client:
             login = models.LoginRequest(email=email, password=secret)
-            tokens = call("auth.auth_create", client=client, body=login)
+            tokens = call("auth.log_in", client=client, body=login)
         return module.AuthenticatedClient(live_server.url, tokens.access_token)
 
     for user in (owner, admin):
@@ -56,29 +56,29 @@ def test_it_logs_in_runs_reports_and_reads(
         user.save()
 
     with logged_in(owner.email, "secret of the test") as client:
-        params = models.ScriptRunCreateBody.from_dict({"limit": 10})
-        run = call("scripts.script_run_create", script.slug, client=client, body=params).data
+        params = models.RunScriptBody.from_dict({"limit": 10})
+        run = call("scripts.run_script", script.slug, client=client, body=params).data
         assert (run.status, run.params) == ("PENDING", {"limit": 10})
 
     with logged_in(user_name(run.id), password(run.id)) as worker:
         report = models.PatchedReportRequest(
             status=models.ReportedStatusEnum.FINISHED, progress=99.5, results={"primes": 4}
         )
-        done = call("executions.execution_partial_update", str(run.id), client=worker, body=report).data
+        done = call("executions.report_execution", str(run.id), client=worker, body=report).data
         assert (done.status, done.progress, done.results) == ("FINISHED", 99, {"primes": 4})
         refused = call(
-            "executions.execution_partial_update",
+            "executions.report_execution",
             str(run.id),
             client=worker,
             body=models.PatchedReportRequest(status=models.ReportedStatusEnum.RUNNING),
         )
         assert (refused.code, refused.allowed) == ("illegal_move", [])
-        history = call("executions.execution_history", str(run.id), client=worker)
+        history = call("executions.get_execution_history", str(run.id), client=worker)
         assert [stay.status_to for stay in history.data] == ["PENDING", "FINISHED"]
 
     with logged_in(admin.email, "secret of the test") as staff:
-        newest = call("status.status_current", client=staff).data
+        newest = call("status.get_current_status", client=staff).data
         assert (newest.execution_id, newest.executions_finished) == (run.id, 1)
         again = models.OwnReportRequest(id=run.id, status=models.ReportedStatusEnum.FINISHED)
-        [outcome] = call("executions.execution_report_many", client=staff, body=[again]).data
+        [outcome] = call("executions.report_executions", client=staff, body=[again]).data
         assert outcome.ok

@@ -39,6 +39,12 @@ def test_every_operation_says_what_it_does_and_how_it_fails(operations) -> None:
         assert all(parameter["description"] for parameter in operation.get("parameters", [])), name
 
 
+def test_every_operation_has_a_name_that_says_what_a_call_of_it_does(operations) -> None:
+    names = [operation["operationId"] for operation in operations.values()]
+    # What the framework makes up is called after its classes: execution_cancel_create.
+    assert [name for name in names if re.search("_(list|create|retrieve|update|destroy)$", name)] == []
+
+
 def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every body that comes or goes, and where."""
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
