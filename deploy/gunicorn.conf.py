@@ -7,5 +7,6 @@ bind = f"127.0.0.1:{settings.PORT}"
 workers = 2
 worker_class = "gef_project.web.Worker"
 graceful_timeout = 3
+limit_request_line = 8190  # a filter may have a hundred terms
 accesslog = "-"
 control_socket_disable = True  # it would be shared with every other gunicorn of this user
