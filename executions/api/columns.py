@@ -26,7 +26,7 @@ from lark import Token
 from rest_framework.exceptions import PermissionDenied
 
 from executions.models import ExecutionQuerySet
-from gef_project.api.moments import HOW_TO, read_moment
+from gef_project.api.moments import A_MOMENT, read_moment
 
 from .language import Comparison, Unreadable, read_filter, read_sort
 
@@ -64,7 +64,7 @@ def _text(path: str, *, for_staff: bool = False) -> Column:
 
 
 def _moment(path: str) -> Column:
-    return Column(F(path), read_moment, HOW_TO, read_last=partial(read_moment, ends=True))
+    return Column(F(path), read_moment, A_MOMENT, read_last=partial(read_moment, ends=True))
 
 
 def _number(text: str) -> float:

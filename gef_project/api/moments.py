@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, time
 
 from rest_framework.settings import api_settings
 
-HOW_TO = "Write a day or a moment: 2026-01-31 or 2026-01-31T23:59:59+00:00."
+A_MOMENT = "a day or a moment such as 2026-01-31 or 2026-01-31T23:59:59+00:00"
+HOW_TO = f"Write {A_MOMENT}."
 
 # An offset whose plus was not escaped, and so was read as a space.
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")

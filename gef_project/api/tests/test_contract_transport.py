@@ -109,6 +109,15 @@ def test_every_error_has_a_status_and_a_detail(execution: Execution, owner: User
         assert answer["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize("path", ["execution", "execution/{}", "execution/{}/log", "status", "user/me"])
+def test_head_is_answered_like_get_without_the_body(execution: Execution, admin: User, path: str) -> None:
+    get, head = (
+        getattr(client_of(admin), method)(f"{API}/{path.format(execution.pk)}") for method in ("get", "head")
+    )
+    assert (get.status_code, head.status_code, head.content) == (200, 200, b"")
+    assert head["Content-Length"] == get["Content-Length"]
+
+
 @pytest.mark.parametrize(
     "path", ["/stats/dashboard", "/stats/users", f"{API}/stats/executions", f"{API}/admin/client-stats"]
 )
