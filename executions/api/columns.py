@@ -105,7 +105,8 @@ def narrow(executions: ExecutionQuerySet, text: str, *, for_staff: bool) -> Exec
         PermissionDenied: it names what only staff may see.
     """
     for group in read_filter(text):
-        executions = executions.filter(reduce(or_, [_condition(part, for_staff) for part in group]))
+        alternatives = [Q(*[_condition(one, for_staff) for one in together]) for together in group]
+        executions = executions.filter(reduce(or_, alternatives))
     return executions
 
 

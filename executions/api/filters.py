@@ -57,7 +57,8 @@ _FOR_STAFF = ", ".join(name for name, column in COLUMNS.items() if column.for_st
 FILTER = f"""
 Comparisons, separated by commas, that must all hold, such as
 `status='failed',start_date>='2026-01-31 12:00:00',(script_name like 'land%' OR progress<50)`.
-Inside brackets one of them must hold. Fields are {", ".join(COLUMNS)}; {_FOR_STAFF} are for staff.
+In brackets, OR separates alternatives, of which one must hold, with all of its comparisons. Fields are
+{", ".join(COLUMNS)}; {_FOR_STAFF} are for staff.
 
 - Operators are `= != > >= < <=` and `like`, in which `%` stands for any text and `_` for any character;
   `\\%` and `\\_` stand for themselves.

@@ -12,7 +12,9 @@ MOST_TERMS = 100
 
 _GRAMMAR = r"""
     filter: group ("," group)*
-    group: comparison | "(" comparison (_OR comparison)* ")"
+    group: one | "(" all (_OR all)* ")"
+    one: comparison
+    all: comparison ("," comparison)*
     comparison: NAME (COMPARED | LIKE) (TEXT | NUMBER)
 
     sort: key ("," key)*
@@ -69,7 +71,7 @@ class Key:
 
 
 class _Reader(Transformer[Token, Any]):
-    filter = group = sort = list
+    filter = group = one = all = sort = list
 
     def comparison(self, parts: list[Token]) -> Comparison:
         return Comparison(*parts)
@@ -82,15 +84,15 @@ class _Reader(Transformer[Token, Any]):
 _parser = Lark(_GRAMMAR, parser="lalr", start=["filter", "sort"], transformer=_Reader())
 
 
-def read_filter(text: str) -> list[list[Comparison]]:
-    """Groups of comparisons: of every group, at least one must hold.
+def read_filter(text: str) -> list[list[list[Comparison]]]:
+    """Groups of alternatives: of every group one must hold at least, with all of its comparisons.
 
     Raises:
         Unreadable: it is no filter, or has too many comparisons.
     """
     groups = _read("filter", text)
-    _bound("filter", [comparison.name for group in groups for comparison in group])
-    return cast(list[list[Comparison]], groups)
+    _bound("filter", [one.name for group in groups for alternative in group for one in alternative])
+    return cast(list[list[list[Comparison]]], groups)
 
 
 def read_sort(text: str) -> list[Key]:

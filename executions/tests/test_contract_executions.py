@@ -1,6 +1,6 @@
 """Section 4 of the clients' contract: executions. For lists see ``test_filter_and_sort.py`` too."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -77,6 +77,20 @@ def test_the_web_pages_grid_is_narrowed_and_sorted(admin: User, owner: User, scr
         "per_page": 50,
         "total": 1,
     }
+
+
+def test_the_grid_asks_for_one_time_or_another(owner: User) -> None:
+    days = {}
+    for day in (1, 10, 20):
+        days[day] = ExecutionFactory(user=owner)
+        Execution.objects.filter(pk=days[day].pk).update(start_date=datetime(2026, 1, day, 12, tzinfo=UTC))
+    query = {
+        "filter": "(start_date>='2026-01-01 00:00:00',start_date<='2026-01-02 00:00:00'"
+        " OR start_date>='2026-01-15 00:00:00')",
+        "sort": "start_date asc",
+    }
+    found = [row["id"] for row in rows(client_of(owner).get(LIST, query))]
+    assert found == [str(days[1].pk), str(days[20].pk)]
 
 
 def test_what_the_grid_escapes_stands_for_itself(owner: User) -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from executions.api.language import MOST_TERMS, Unreadable, read_filter, read_sort
 
 
-def said(text: str) -> list[list[tuple[str, str, str]]]:
+def said(text: str) -> list[list[list[tuple[str, str, str]]]]:
     return [
-        [(str(one.name), str(one.operator), str(one.value)) for one in group] for group in read_filter(text)
+        [[(str(one.name), str(one.operator), str(one.value)) for one in together] for together in group]
+        for group in read_filter(text)
     ]
 
 
@@ -20,20 +21,23 @@ def said(text: str) -> list[list[tuple[str, str, str]]]:
     [
         ("", []),
         ("  ", []),
-        ("a=1", [[("a", "=", "1")]]),
-        ("a>=-1.50 , b!='x'", [[("a", ">=", "-1.50")], [("b", "!=", "'x'")]]),
-        ("a like '%'", [[("a", "like", "'%'")]]),
-        ("a LIKE'%'", [[("a", "LIKE", "'%'")]]),
-        ("like like 'like'", [[("like", "like", "'like'")]]),
-        ("a='it''s, (b=2) OR ''',c<1", [[("a", "=", "'it''s, (b=2) OR '''")], [("c", "<", "1")]]),
+        ("a=1", [[[("a", "=", "1")]]]),
+        ("a>=-1.50 , b!='x'", [[[("a", ">=", "-1.50")]], [[("b", "!=", "'x'")]]]),
+        ("a like '%'", [[[("a", "like", "'%'")]]]),
+        ("a LIKE'%'", [[[("a", "LIKE", "'%'")]]]),
+        ("like like 'like'", [[[("like", "like", "'like'")]]]),
+        ("a='it''s, (b=2) OR ''',c<1", [[[("a", "=", "'it''s, (b=2) OR '''")]], [[("c", "<", "1")]]]),
         (
             "(a=1 OR b=2 or or=3),(a=4)",
-            [[("a", "=", "1"), ("b", "=", "2"), ("or", "=", "3")], [("a", "=", "4")]],
+            [[[("a", "=", "1")], [("b", "=", "2")], [("or", "=", "3")]], [[("a", "=", "4")]]],
         ),
-        ("a='\n\\'", [[("a", "=", "'\n\\'")]]),
+        ("(a>1,a<3 OR b=2)", [[[("a", ">", "1"), ("a", "<", "3")], [("b", "=", "2")]]]),
+        ("a='\n\\'", [[[("a", "=", "'\n\\'")]]]),
     ],
 )
-def test_a_filter_is_groups_of_comparisons(text: str, groups: list[list[tuple[str, str, str]]]) -> None:
+def test_a_filter_is_groups_of_alternatives(
+    text: str, groups: list[list[list[tuple[str, str, str]]]]
+) -> None:
     assert said(text) == groups
 
 
@@ -53,8 +57,8 @@ def test_a_filter_is_groups_of_comparisons(text: str, groups: list[list[tuple[st
         ("a=1 or b=2", 5, "a comma or the end, not 'or b=2'"),
         ("a=1,", 5, "the name of a field or an opening bracket, not the end"),
         (",a=1", 1, "the name of a field or an opening bracket, not ',a=1'"),
-        ("(a=1 or b=2", 12, "a closing bracket or OR, not the end"),
-        ("(a=1,b=2)", 5, "a closing bracket or OR, not ',b=2)'"),
+        ("(a=1 or b=2", 12, "a comma or a closing bracket or OR, not the end"),
+        ("(a=1,", 6, "the name of a field, not the end"),
         ("((a=1))", 2, "the name of a field, not '(a=1))'"),
         ("()", 2, "the name of a field, not ')'"),
         ("a=1)", 4, "a comma or the end, not ')'"),
