@@ -199,9 +199,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", n
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 
 # What /api-health says of this deployment; for the operators.
-DEPLOYMENT: dict[str, str | None] = {
-    "commit_sha": _read(env.str, "DEPLOYMENT_COMMIT", None),
-    "branch": _read(env.str, "DEPLOYMENT_BRANCH", None),
+DEPLOYMENT: dict[str, str] = {  # texts, which clients cut and show
+    "commit_sha": _read(env.str, "DEPLOYMENT_COMMIT", "unknown"),
+    "branch": _read(env.str, "DEPLOYMENT_BRANCH", "unknown"),
     "environment": _read(env.str, "DEPLOYMENT_ENVIRONMENT", "development" if DEBUG else "production"),
 }
 

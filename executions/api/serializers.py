@@ -4,6 +4,7 @@ import math
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -22,6 +23,9 @@ from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, NEW_SCRIPT, REPORT, 
 # The longest line of a log; the worker library cuts its lines at 9,000 characters.
 LOG_TEXT_LIMIT = 100_000
 
+# A client refuses the list of scripts for one that has null as its user.
+NOBODY = UUID(int=0)
+
 
 @example(SCRIPT)
 class ScriptSerializer(ModelSerializer[Script]):
@@ -31,7 +35,7 @@ class ScriptSerializer(ModelSerializer[Script]):
     the keys that say so are constant, and are there for clients that insist on them.
     """
 
-    user_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="Who made it.")
+    user_id = serializers.SerializerMethodField(help_text=f"Who made it; {NOBODY} if that is not known.")
     public = serializers.BooleanField(source="published", read_only=True)
     status = serializers.SerializerMethodField()
     cpu_reservation = serializers.SerializerMethodField()
@@ -59,6 +63,9 @@ class ScriptSerializer(ModelSerializer[Script]):
             "memory_limit",
             "uses_gee",
         ]
+
+    def get_user_id(self, script: Script) -> UUID:
+        return script.user_id or NOBODY
 
     def get_status(self, script: Script) -> str:
         return "SUCCESS"

@@ -30,7 +30,7 @@ def test_a_script_has_these_keys(script: Script, owner: User) -> None:
         "description": "",
         "created_at": f"{script.created_at:%Y-%m-%dT%H:%M:%S.%fZ}",
         "updated_at": f"{script.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}",
-        "user_id": None,
+        "user_id": "00000000-0000-0000-0000-000000000000",
         "status": "SUCCESS",
         "public": True,
         "published": True,

@@ -1,5 +1,7 @@
 """Section 6 of the clients' contract: scripts. See ``test_api_scripts.py`` too."""
 
+from uuid import UUID
+
 import pytest
 
 from executions.models import Script
@@ -20,6 +22,8 @@ def test_the_plugin_reads_the_whole_list(owner: User) -> None:
     assert len(body["data"]) == 25
     assert {row["status"] for row in body["data"]} == {"SUCCESS"}
     assert all(isinstance(row["description"], str) for row in body["data"])
+    # The plugin reads each as a UUID, also where nobody is known to have made the script.
+    assert all(UUID(row[name]) is not None for row in body["data"] for name in ("id", "user_id"))
 
 
 def test_the_web_page_counts_by_the_total(owner: User) -> None:

@@ -14,8 +14,8 @@ from .examples import example
 
 
 class DeploymentSerializer(serializers.Serializer):
-    commit_sha = serializers.CharField(allow_null=True)
-    branch = serializers.CharField(allow_null=True)
+    commit_sha = serializers.CharField()
+    branch = serializers.CharField()
     environment = serializers.CharField()
 
 

@@ -6,15 +6,22 @@ from rest_framework.test import APIClient
 
 @pytest.mark.django_db
 def test_a_working_service_is_healthy(api: APIClient, settings: Settings, django_assert_num_queries) -> None:
-    settings.DEPLOYMENT = {"commit_sha": "abc", "branch": None, "environment": "test"}
+    settings.DEPLOYMENT = {"commit_sha": "abc", "branch": "main", "environment": "test"}
     with django_assert_num_queries(1):
         answer = api.get("/api-health")
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "healthy",
         "database": "connected",
-        "deployment": {"commit_sha": "abc", "branch": None, "environment": "test"},
+        "deployment": {"commit_sha": "abc", "branch": "main", "environment": "test"},
     }
+
+
+@pytest.mark.django_db
+def test_what_is_not_known_of_the_deployment_is_a_text_too(api: APIClient) -> None:
+    deployment = api.get("/api-health").json()["deployment"]
+    assert set(deployment) == {"commit_sha", "branch", "environment"}
+    assert all(isinstance(text, str) for text in deployment.values())
 
 
 @pytest.mark.django_db(transaction=True)
