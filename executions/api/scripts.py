@@ -24,16 +24,15 @@ from gef_project.api.schema import BODY_ERRORS, data_of, errors
 from gef_project.retrying import briefly
 
 from .examples import PARAMS
-from .selection import INCLUDE_PARAMETERS, names_in, selected_fields
-from .serializers import (
-    ExecutionSerializer,
+from .script_serializers import (
     ScriptLogQuerySerializer,
     ScriptLogSerializer,
     ScriptSerializer,
     SeenScriptSerializer,
     StaffScriptSerializer,
-    written,
 )
+from .selection import INCLUDE_PARAMETERS, names_in, selected_fields
+from .serializers import ExecutionSerializer, written
 
 _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The script's id or slug.")]
 
