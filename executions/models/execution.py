@@ -2,8 +2,8 @@
 
 import json
 import uuid
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -36,13 +36,6 @@ def line_of_refusal(
     """What is kept in the log of a report that was refused, all of it."""
     given = ({"status": status} if status else {}) | columns_of_report(progress, results)
     return {"text": f"{refusal} Reported: {json.dumps(given)}", "level": "WARNING"}
-
-
-class Stay(NamedTuple):
-    """The time that an execution spent in the status to which ``log`` took it."""
-
-    log: StatusLog
-    seconds: float | None  # None: it has ended there
 
 
 class Execution(models.Model):
@@ -121,17 +114,6 @@ class Execution(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.status in TERMINAL
-
-    def history(self) -> list[Stay]:
-        """Every status that it had and for how long, oldest first, as far as the ledger's rows are kept."""
-        moves = list(self.status_logs.order_by("move"))
-        ends: list[datetime | None] = [move.timestamp for move in moves[1:]]
-        if moves:
-            ends.append(None if moves[-1].status_to in TERMINAL else timezone.now())
-        return [
-            Stay(move, max((end - move.timestamp).total_seconds(), 0) if end else None)
-            for move, end in zip(moves, ends, strict=True)
-        ]
 
     @property
     def duration(self) -> timedelta:
