@@ -44,8 +44,8 @@ def _repaired_between(earlier: str, later: str) -> str:
 
 
 # Each row of the span against the row before it, and against its execution's row before it. The first row
-# of the table has none before it; a snapshot states the counts anew; a row that is no move and has no source
-# is one of the old periodic task.
+# of the table, which by now may be a later one than when the check began, has none before it; a snapshot
+# states the counts anew; a row that is no move and has no source is one of the old periodic task.
 _SPAN_FAULT = f"""
     WITH steps AS (
         SELECT *, {_PREVIOUS} FROM status_log
@@ -53,7 +53,7 @@ _SPAN_FAULT = f"""
         WINDOW in_order AS (ORDER BY id)
     ), faults AS (
         SELECT steps.id, CASE
-            WHEN steps.id <> previous_id + 1 THEN 'the row before it is missing'
+            WHEN previous_id IS DISTINCT FROM steps.id - 1 THEN 'the row before it is missing'
             WHEN steps.timestamp < previous_timestamp THEN 'it is older than the row before it'
             WHEN executions_active <> executions_pending + executions_ready + executions_running
                 AND (steps.source <> '' OR NOT (steps.status_from IS NULL AND steps.status_to IS NULL))
@@ -70,7 +70,7 @@ _SPAN_FAULT = f"""
             SELECT id, move, status_to FROM status_log
             WHERE execution_id = steps.execution_id AND move < steps.move ORDER BY move DESC LIMIT 1
         ) AS earlier ON true
-        WHERE previous_id IS NOT NULL
+        WHERE steps.id >= %(first)s AND steps.id > (SELECT min(id) FROM status_log)
     )
     SELECT id, problem FROM faults WHERE problem IS NOT NULL ORDER BY id LIMIT 1
 """

@@ -6,6 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
 from status.models import StatusLog
+from status.retention import prune
 from status.states import Status
 from status.verification import Fault, counts_fault, first_fault
 
@@ -47,6 +48,32 @@ def test_the_first_broken_row_is_named(problem: str) -> None:
     assert fault is not None
     assert fault.log_id == broken.id
     assert problem in fault.problem
+
+
+@pytest.mark.parametrize("span", [1, 2, 3])
+def test_rows_are_missed_wherever_the_spans_begin(span: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole spans may be gone. What repairs came later excuses changes behind the ledger, but no gap."""
+    monkeypatch.setattr("status.verification.SPAN", span)
+    ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
+    StatusLog.objects.append_snapshot(source="repair")
+    for gone, left in [(ids[1:2], ids[2]), (ids[2:3], ids[3]), (ids[3:4], ids[4]), (ids[1:-1], ids[-1])]:
+        with transaction.atomic():
+            break_it(f"DELETE FROM status_log WHERE id BETWEEN {gone[0]} AND {gone[-1]}")
+            assert first_fault() == Fault(left, "the row before it is missing")
+            transaction.set_rollback(True)
+
+
+def test_rows_that_are_pruned_meanwhile_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("status.verification.SPAN", 3)
+    fourth = StatusLog.objects.order_by("id")[3]
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the moves are those of this very transaction
+
+    def prune_into_the_next_span(rows: int) -> None:
+        list(prune(fourth.timestamp))
+
+    assert first_fault(prune_into_the_next_span) is None
+    assert not StatusLog.objects.filter(pk=fourth.pk).exists()
 
 
 def test_a_change_without_its_row_is_found() -> None:
