@@ -37,8 +37,9 @@ def force_status(
 ) -> StatusLog | None:
     """Give the execution this status, whatever the rules say, and record it by a snapshot of the ledger.
 
-    ``end_date`` is what the status asks for: an end that there was stays, one that there was not is now. All
-    else stays as it is: progress, results, worker, whether the owner has been told.
+    ``end_date`` is what the status asks for: an end that there was stays, one that there was not is now. The
+    next move gets the number that the ledger expects. All else stays as it is: progress, results, worker,
+    whether the owner has been told.
 
     Args:
         seen: the status that it must still have; None: any.
@@ -61,8 +62,10 @@ def force_status(
     if status_from == status:
         return None
     end_date = Coalesce("end_date", Now()) if status in TERMINAL else None
+    newest = StatusLog.objects.filter(execution=execution.pk).order_by("-move").values("move")[:1]
+    moves = Coalesce(newest, "moves")
     with _guards_off():
-        Execution.objects.filter(pk=execution.pk).update(status=status, end_date=end_date)
+        Execution.objects.filter(pk=execution.pk).update(status=status, end_date=end_date, moves=moves)
     return StatusLog.objects.append_snapshot(
         actor=actor,
         source=Source.REPAIR,

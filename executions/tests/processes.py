@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import psutil
 from celery import current_app
@@ -127,7 +128,8 @@ def started_worker(api_url: str, **environment: str) -> Iterator[Celery]:
     routes = current_app.conf.task_routes
     queues = [current_app.conf.task_default_queue, *(route["queue"] for route in routes.values())]
     arguments = ["--concurrency", "2", "--queues", ",".join(queues), "--without-mingle", "--without-gossip"]
-    arguments += ["--loglevel", "INFO"]
+    # A name of its own: RabbitMQ gives the queue of a name to one worker only.
+    arguments += ["--loglevel", "INFO", "--hostname", f"{uuid4()}@%h"]
     with celery("worker", *arguments, API_URL=api_url, **environment) as process:
         eventually(lambda: process.has_said(" ready."))
         yield process

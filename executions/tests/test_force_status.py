@@ -221,3 +221,10 @@ def test_the_admin_shows_that_it_was_forced(ended: Execution, client: Client, ad
     client.force_login(admin)
     text = client.get(page(ended)).content.decode()
     assert "was forced from FINISHED to FAILED: wrong input" in text
+
+
+def test_after_damage_the_moves_go_on_by_the_ledgers_numbers(ended: Execution) -> None:
+    behind_the_ledger("UPDATE executions_execution SET status = 'READY', end_date = NULL, moves = 0")
+    force(ended, "RUNNING")
+    ended.update_status(Status.CANCELLED)
+    assert first_fault() is None
