@@ -20,7 +20,7 @@ from status.exceptions import IllegalMove
 from status.states import Status
 
 from .bulk import ReportMany
-from .filters import ExecutionFilter, LanguageFilter
+from .filters import ExecutionFilter, ExecutionLanguage
 from .selection import INCLUDE_PARAMETERS, fetching, selected_fields
 from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer, written
 
@@ -67,7 +67,7 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
 class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
     queryset = Execution.objects.all()
     serializer_class = ExecutionSerializer
-    filter_backends = [DjangoFilterBackend, LanguageFilter]
+    filter_backends = [DjangoFilterBackend, ExecutionLanguage]
     filterset_class = ExecutionFilter
     permissions: dict[str, type[BasePermission]] = {
         "retrieve": IsUserOrOwnCredential,
@@ -148,6 +148,6 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return written(execution, selected_fields(self.request))
 
     def _answer_list(self, executions: ExecutionQuerySet) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(executions))
+        page = self.paginate_queryset(self.filter_queryset(executions.open_first()))
         fields = selected_fields(self.request)
         return self.get_paginated_response([written(execution, fields) for execution in page or []])

@@ -11,7 +11,8 @@ from gef_project.api.filters import MomentFilter, WholeNumberFilter
 from gef_project.api.schema import query_parameter
 from status.states import Status
 
-from .columns import COLUMNS, arrange, narrow
+from .columns import EXECUTION_COLUMNS, SCRIPT_COLUMNS, Columns
+from .narrowing import arrange, narrow
 
 
 class StatusField(forms.ChoiceField):
@@ -42,37 +43,60 @@ class ExecutionFilter(filters.FilterSet):
 
 
 class LanguageFilter(BaseFilterBackend):
-    """The parameters ``filter`` and ``sort``, each a small language of its own."""
+    """The parameters ``filter`` and ``sort``, each a small language of its own.
+
+    A subclass says what they may name, and shows and explains it.
+    """
+
+    columns: Columns
+    examples: tuple[str, str]
+    notes = ""
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
         asked, for_staff = request.query_params, request.user.is_staff
-        narrowed = narrow(queryset, asked.get("filter", ""), for_staff=for_staff)
-        return arrange(narrowed, asked.get("sort", ""), for_staff=for_staff)
+        narrowed = narrow(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
+        return arrange(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
-        return [query_parameter("filter", FILTER), query_parameter("sort", SORT)]
+        staff = [name for name, column in self.columns.items() if column.for_staff]
+        fields = f"Fields are {', '.join(self.columns)}; {', '.join(staff)} only for staff.\n"
+        texts = {"filter": FILTER + self.notes + fields, "sort": SORT}
+        return [
+            query_parameter(name, texts[name]) | {"example": example}
+            for name, example in zip(texts, self.examples, strict=True)
+        ]
 
 
-_FOR_STAFF = ", ".join(name for name, column in COLUMNS.items() if column.for_staff)
-FILTER = f"""
-Comparisons, separated by commas, that must all hold, such as
-`status='failed',start_date>='2026-01-31 12:00:00',(script_name like 'land%' OR progress<50)`.
-In brackets, OR separates alternatives, of which one must hold, with all of its comparisons. Fields are
-{", ".join(COLUMNS)}; {_FOR_STAFF} are for staff.
+FILTER = r"""
+Comparisons, separated by commas, that must all hold. In brackets, OR separates alternatives, of which one
+must hold, with all of its comparisons.
 
 - Operators are `= != > >= < <=` and `like`, in which `%` stands for any text and `_` for any character;
-  `\\%` and `\\_` stand for themselves.
+  `\%` and `\_` stand for themselves.
 - Texts are in single quotes, a quote in them is doubled, and their case does not matter. Dates are quoted
-  too, and are UTC unless they say otherwise; a day means all of it. A duration is a
-  number of seconds, up to now if there is no end.
-- Nothing that is said of `end_date` holds for an execution that has not ended.
+  too, and are UTC unless they say otherwise; a day means all of it.
+- What cannot be read answers 400, with its `position`.
 
-What cannot be read answers 400, with its `position`.
 """
 SORT = """
-Fields as in `filter`, separated by commas, each with `asc` (the default) or `desc` after it. What has not
-ended is later than any `end_date`. Rows that are equal in all of them are in the order of their ids.
+Fields as in `filter`, separated by commas, each with `asc` (the default) or `desc` after it. A date that
+there is not is later than all others. Rows that are equal in all of them are in the order of their ids.
 """
+
+
+class ExecutionLanguage(LanguageFilter):
+    columns = EXECUTION_COLUMNS
+    examples = "status='failed',(script_name like 'land%' OR progress<50)", "end_date desc"
+    notes = """
+A duration is a number of seconds, up to now if there is no end. Nothing that is said of `end_date` holds for
+an execution that has not ended.
+
+"""
+
+
+class ScriptLanguage(LanguageFilter):
+    columns = SCRIPT_COLUMNS
+    examples = "name like '%land%',public='true'", "updated_at desc"
 
 
 class LogFilter(filters.FilterSet):

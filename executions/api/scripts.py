@@ -24,6 +24,7 @@ from gef_project.api.schema import BODY_ERRORS, data_of, errors
 from gef_project.retrying import briefly
 
 from .examples import PARAMS
+from .filters import ScriptLanguage
 from .script_serializers import (
     ScriptLogQuerySerializer,
     ScriptLogSerializer,
@@ -41,7 +42,8 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
     list=extend_schema(
         operation_id="list_scripts",
         summary="List the scripts",
-        description="Users see published scripts; staff see all, with their command and time limit.",
+        description="Users see published scripts; staff see all, with their command and time limit. In the "
+        "order of their slugs unless sorted.",
         responses={200: SeenScriptSerializer(many=True), **errors(400, 401, 403)},
     ),
     create=extend_schema(
@@ -82,7 +84,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
 class ScriptViewSet(viewsets.GenericViewSet[Script]):
     queryset = Script.objects.all()
     serializer_class = StaffScriptSerializer
-    filter_backends = []
+    filter_backends = [ScriptLanguage]
     lookup_value_regex = r"[-\w]+"
 
     def get_permissions(self) -> list[Any]:
@@ -93,7 +95,7 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         return Script.objects.visible_to(cast(User, self.request.user))
 
     def list(self, request: Request) -> Response:
-        scripts = self.paginate_queryset(self.get_queryset())
+        scripts = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self._serializer()(scripts, many=True).data)
 
     def create(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from executions.api.columns import SCRIPT_COLUMNS
 from executions.models import Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
@@ -64,3 +65,37 @@ def test_nothing_is_built_so_a_script_has_no_log(script: Script, owner: User, qu
 def test_a_moment_that_cannot_be_read_is_400(script: Script, owner: User) -> None:
     answer = client_of(owner).get(f"{LIST}/sums/log?start=x")
     assert (answer.status_code, set(answer.json()["errors"])) == (400, {"start"})
+
+
+def test_the_web_pages_grid_is_narrowed_and_sorted(owner: User, admin: User) -> None:
+    for name in ("Land cover", "land use", "Soil"):
+        ScriptFactory(name=name, user=owner)
+    query = {
+        "include": "user_name,access_control",
+        "filter": "name like '%LAND%',(status='SUCCESS' OR status='FAIL'),public='true'",
+        "sort": "name desc",
+        "page": "1",
+        "per_page": "50",
+    }
+    body = client_of(owner).get(LIST, query).json()
+    assert ([row["name"] for row in body["data"]], body["total"]) == (["land use", "Land cover"], 2)
+    by_name = client_of(admin).get(LIST, {"filter": f"user_name='{owner.name}'", "sort": "status"}).json()
+    assert len(by_name["data"]) == 3
+
+
+@pytest.mark.parametrize("query", [{"filter": "command='x'"}, {"filter": "public=1"}, {"sort": "logs"}])
+def test_what_cannot_be_understood_is_400_and_never_everything(
+    script: Script, admin: User, query: dict[str, str]
+) -> None:
+    answer = client_of(admin).get(LIST, query)
+    assert (answer.status_code, "position" in answer.json()) == (400, True)
+
+
+def test_who_made_a_script_is_for_staff_to_ask_by_name(script: Script, owner: User) -> None:
+    assert client_of(owner).get(LIST, {"filter": "user_name='x'"}).status_code == 403
+
+
+@pytest.mark.parametrize("column", SCRIPT_COLUMNS)
+def test_a_list_can_be_sorted_by_every_field(script: Script, admin: User, column: str) -> None:
+    for direction in ("asc", "desc"):
+        assert client_of(admin).get(LIST, {"sort": f"{column} {direction}"}).status_code == 200

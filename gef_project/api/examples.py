@@ -51,8 +51,6 @@ _PARAMETERS = {
     "page": 1,
     "per_page": 20,
     "last-id": 1200,
-    "filter": "status='FINISHED',duration>3600",
-    "sort": "end_date desc",
     "rotate": False,
     "execution_id": EXECUTION_ID,
     "source": "worker",
@@ -83,7 +81,8 @@ def with_requests_explained(result: dict[str, Any], **kwargs: Any) -> dict[str, 
     for path, operations in result["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                parameter.setdefault("example", _of_parameter(parameter, path))
+                if "example" not in parameter:
+                    parameter["example"] = _of_parameter(parameter, path)
                 if parameter["in"] == "query":
                     parameter["allowEmptyValue"] = True  # as good as none
             for content in operation.get("requestBody", {}).get("content", {}).values():
