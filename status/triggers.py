@@ -80,13 +80,15 @@ def _per_status(expression: str, separator: str) -> str:
     return separator.join(expression.format(status=status, count=count_field(status)) for status in Status)
 
 
-# One writer at a time, until its transaction ends: so what is the newest row now stays so.
-_LOCK = f"""
+# One writer at a time, until its transaction ends: so what is the newest row now stays so. All that can be
+# done before it is.
+_LOCK = f"PERFORM pg_advisory_xact_lock({LEDGER_LOCK});"
+
+_CHECK_ISOLATION = """
 IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE =
         'status_log is written in READ COMMITTED transactions only: no other sees its newest row.';
 END IF;
-PERFORM pg_advisory_xact_lock({LEDGER_LOCK});
 """
 
 # Should this very transaction have changed a status in an earlier statement and not logged it yet, the guard
@@ -97,6 +99,7 @@ _COUNT_ALL = f"""
     END IF;
     SET CONSTRAINTS ALL IMMEDIATE;
     SET CONSTRAINTS ALL DEFERRED;
+    {_LOCK}
     PERFORM set_config('enable_seqscan', 'on', true);  -- until this function ends
     SELECT {_per_status("count(*) FILTER (WHERE status = '{status}')", ", ")}
         INTO {_per_status("NEW.{count}", ", ")} FROM {EXECUTIONS};
@@ -112,6 +115,7 @@ _APPLY_MOVE = _per_status(
 )
 
 _COUNT_ON = f"""
+    {_LOCK}
     SELECT id + 1, timestamp, {_per_status("{count}", ", ")}
         INTO NEW.id, NEW.timestamp, {_per_status("NEW.{count}", ", ")}
         FROM status_log ORDER BY id DESC LIMIT 1;
@@ -150,12 +154,12 @@ append = Guard(
     when=pgtrigger.Before,
     operation=pgtrigger.Insert,
     declare=[("present_status", "TEXT"), ("present_moves", "INTEGER"), ("present_moved_in", "BIGINT")],
-    func=f"""{_LOCK}
+    func=f"""{_CHECK_ISOLATION}
 IF NEW.status_from IS NULL AND NEW.status_to IS NULL THEN
 {_COUNT_ALL}
 ELSE
-{_COUNT_ON}
 {_CHECK_MOVE}
+{_COUNT_ON}
 END IF;
 NEW.timestamp := greatest(clock_timestamp(), NEW.timestamp);
 NEW.executions_active := {" + ".join(f"NEW.{count_field(status)}" for status in in_order(ACTIVE))};
