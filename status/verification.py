@@ -111,11 +111,12 @@ def counts_fault() -> Fault | None:
     return _first(_COUNT_FAULT)
 
 
-def first_fault(progress: Callable[[int], object] = lambda rows: None) -> Fault | None:
+def first_fault(progress: Callable[[int], object] = lambda rows: None, since: int = 0) -> Fault | None:
     """Check every row and the executions' present statuses (invariants 1, 2, 3 and 6).
 
     Args:
         progress: called with the number of rows that have been checked since the last call.
+        since: the id of the first row to check; those before it are taken for true.
 
     Returns:
         The first row that breaks an invariant; None when all hold.
@@ -123,7 +124,7 @@ def first_fault(progress: Callable[[int], object] = lambda rows: None) -> Fault 
     kept = StatusLog.objects.aggregate(first=Min("id"), last=Max("id"))
     if kept["first"] is None:
         return Fault(0, "status_log has no row; run manage.py migrate")
-    for first in range(kept["first"], kept["last"] + 1, SPAN):
+    for first in range(max(kept["first"], since), kept["last"] + 1, SPAN):
         last = min(first + SPAN - 1, kept["last"])
         if fault := _first(_SPAN_FAULT, first=first, last=last):
             return fault

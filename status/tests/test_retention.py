@@ -94,6 +94,14 @@ def test_the_check_says_that_all_is_well(history: list[int], capsys: pytest.Capt
     assert capsys.readouterr().out == expected
 
 
+def test_the_check_can_begin_at_a_later_row(history: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("check_status_log", "--from", str(history[-1]))
+    call_command("check_status_log", "--from", str(history[-1] + 1))
+    one, none = capsys.readouterr().out.splitlines()
+    assert one == f"1 rows, from {history[-1]} to {history[-1]}: every invariant holds."
+    assert none == "No rows: every invariant holds."
+
+
 def drift() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")

@@ -76,6 +76,13 @@ def test_rows_that_are_pruned_meanwhile_are_not_missed(monkeypatch: pytest.Monke
     assert not StatusLog.objects.filter(pk=fourth.pk).exists()
 
 
+def test_what_comes_after_a_broken_row_can_be_checked_alone() -> None:
+    broken = StatusLog.objects.filter(status_from=Status.PENDING).earliest("id")
+    break_it(FAULTS["executions_active is not the sum"].format(id=broken.id))
+    assert first_fault(since=broken.id) is not None
+    assert first_fault(since=broken.id + 1) is None
+
+
 def test_a_change_without_its_row_is_found() -> None:
     newest = StatusLog.objects.newest()
     break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
