@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 
 def _lost_a_deadlock(error: BaseException) -> bool:
-    return isinstance(error.__cause__, errors.DeadlockDetected)
+    # A retried method inside of this one has given it its name.
+    cause = error.__cause__ if isinstance(error, LedgerBusy) else error
+    return cause is not None and isinstance(cause.__cause__, errors.DeadlockDetected)
 
 
 _retrying = Retrying(
@@ -56,7 +58,7 @@ def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
         with busy_by_name():
             try:
                 return change(*args, **kwargs)
-            except OperationalError as error:
+            except (OperationalError, LedgerBusy) as error:
                 if connection.in_atomic_block or not _lost_a_deadlock(error):
                     raise
             return _retrying(change, *args, **kwargs)

@@ -14,6 +14,7 @@ from gef_project.accounts.tests.clients import client_of
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.retrying import patiently
 from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.states import Status
 from status.tests.racing import race, raised, unfinished, waiting_for_the_ledger
@@ -23,6 +24,32 @@ from .factories import ExecutionFactory, ScriptFactory
 from .processes import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
+    pair = [ExecutionFactory(), ExecutionFactory()]
+    both_hold_a_row = threading.Barrier(2)
+    attempts: list[int] = []
+
+    def work(number: int) -> None:
+        one, other = (Execution.objects.get(pk=pair[(number + step) % 2].pk) for step in (0, 1))
+
+        @retries_deadlocks
+        @transaction.atomic
+        def move_both() -> None:
+            Execution.objects.filter(pk=one.pk).update(progress=1)
+            attempts.append(number)
+            if attempts.count(number) == 1:
+                both_hold_a_row.wait()
+            other.update_status(Status.RUNNING)
+            one.update_status(Status.RUNNING)
+
+        move_both()
+
+    assert race(2, work) == [None, None]
+    assert len(attempts) > 2
+    assert set(Execution.objects.values_list("status", flat=True)) == {Status.RUNNING}
+    assert first_fault() is None
 
 
 def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_try_again() -> None:
