@@ -67,14 +67,19 @@ class Server:
         socket_dir = self.socket_dir()
         if self._use is not None and self.process() is not None:
             return str(socket_dir)
+        self.join()
         with self._alone():
-            if self._use is None:
-                self._use = self._users.open("a")
-                fcntl.flock(self._use, fcntl.LOCK_SH)
             if self.process() is None:
                 self._launch(socket_dir)
             _create_database(socket_dir)
         return str(socket_dir)
+
+    def join(self) -> None:
+        """Be a user of the server, running or not: so :meth:`leave` stops one that killed users have left."""
+        with self._alone():
+            if self._use is None:
+                self._use = self._users.open("a")
+                fcntl.flock(self._use, fcntl.LOCK_SH)
 
     def leave(self) -> None:
         """Use the server no longer; stop it if this was its last user."""

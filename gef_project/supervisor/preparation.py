@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 
 from gef_project.accounts.models import User
 from gef_project.checks import check_servers
+from gef_project.embedded import server
 
 from . import CannotRun
 
@@ -38,6 +39,15 @@ def only_one() -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def keep_embedded_server() -> None:
+    """From here on it is stopped at the end, though this should not get as far as to connect to it.
+
+    That of a killed run may have no user left who would.
+    """
+    if connection.settings_dict["ENGINE"] == "gef_project.postgresql":
+        server.join()
 
 
 def port_is_free(port: int) -> None:

@@ -18,6 +18,7 @@ from .preparation import (
     find_database,
     first_line,
     have_admin,
+    keep_embedded_server,
     migrate,
     only_one,
     port_is_free,
@@ -53,6 +54,7 @@ def run() -> None:
         KeyboardInterrupt: it was stopped.
     """
     with only_one():
+        keep_embedded_server()
         group = Group(settings.VAR_DIR)
         if left := group.stop_leftovers():
             _say(f"Stopped {left} processes that a killed run had left behind.")

@@ -165,6 +165,21 @@ def test_it_stops_what_a_killed_one_left(environment: dict[str, str], var_dir: P
     assert processes_of(var_dir) == []
 
 
+def test_a_server_that_a_killed_run_left_does_not_outlive_one_that_cannot_start(
+    environment: dict[str, str], var_dir: Path, runs: list[Run]
+) -> None:
+    runs.append(killed := Run(environment))
+    killed.read_until("- → PENDING")
+    while users := [process for process in processes_of(var_dir) if process.name() != "postgres"]:
+        for process in users:
+            process.kill()
+        psutil.wait_procs(users)
+    assert processes_of(var_dir)
+    with socket.create_server(("127.0.0.1", int(environment["PORT"]))):
+        refusal(environment)
+    assert processes_of(var_dir) == []
+
+
 def refusal(environment: dict[str, str], **changes: str) -> str:
     done = subprocess.run(
         COMMAND,
