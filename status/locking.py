@@ -57,7 +57,7 @@ def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
     def retried(*args: P.args, **kwargs: P.kwargs) -> T:
         with busy_by_name():
             try:
-                return change(*args, **kwargs)
+                return change(*args, **kwargs)  # without the retrying, which would cost every change
             except (OperationalError, LedgerBusy) as error:
                 if connection.in_atomic_block or not _lost_a_deadlock(error):
                     raise

@@ -80,6 +80,8 @@ def _per_status(expression: str, separator: str) -> str:
     return separator.join(expression.format(status=status, count=count_field(status)) for status in Status)
 
 
+_TRUE_COUNTS = _per_status("count(*) FILTER (WHERE status = '{status}')", ", ")
+
 # One writer at a time, until its transaction ends: so what is the newest row now stays so. All that can be
 # done before it is.
 _LOCK = f"PERFORM pg_advisory_xact_lock({LEDGER_LOCK});"
@@ -101,7 +103,7 @@ _COUNT_ALL = f"""
     SET CONSTRAINTS ALL DEFERRED;
     {_LOCK}
     PERFORM set_config('enable_seqscan', 'on', true);  -- until this function ends
-    SELECT {_per_status("count(*) FILTER (WHERE status = '{status}')", ", ")}
+    SELECT {_TRUE_COUNTS}
         INTO {_per_status("NEW.{count}", ", ")} FROM {EXECUTIONS};
     SELECT max(id) + 1, max(timestamp) INTO NEW.id, NEW.timestamp FROM status_log;
     NEW.id := coalesce(NEW.id, 1);
@@ -179,7 +181,7 @@ PERFORM set_config('enable_seqscan', 'on', true);  -- until this function ends
 IF EXISTS (
     SELECT {_per_status("{count}", ", ")} FROM (SELECT * FROM status_log ORDER BY id DESC LIMIT 1) AS newest
     EXCEPT
-    SELECT {_per_status("count(*) FILTER (WHERE status = '{status}')", ", ")} FROM {EXECUTIONS}
+    SELECT {_TRUE_COUNTS} FROM {EXECUTIONS}
 ) THEN
     {refusal("'A snapshot of status_log is taken by a statement of its own.'")}
 END IF;

@@ -13,6 +13,8 @@ from django.db.models.functions import Cast, Coalesce, Lower, Now
 
 from gef_project.api.moments import A_MOMENT, read_moment
 
+from .script_serializers import BUILT
+
 
 @dataclass(frozen=True)
 class Column:
@@ -84,7 +86,7 @@ SCRIPT_COLUMNS: Columns = {
     "name": _text("name"),
     "slug": _text("slug"),
     "description": _text("description"),
-    "status": _text(Value("SUCCESS")),
+    "status": _text(Value(BUILT)),
     "public": Column(F("published"), _flag, "'true' or 'false'", ordered=False),
     "user_id": _identity("user_id"),
     "user_name": _text("user__name", for_staff=True),

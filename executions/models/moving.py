@@ -63,8 +63,8 @@ _CHANGE_EACH = """
         WHERE execution.id = change.id
         RETURNING change.*
     )
-    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source)
-    SELECT id, status_from, status, %s, %s FROM changed WHERE status IS NOT NULL ORDER BY place
+    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
+    SELECT id, status_from, status, %s, %s, %s FROM changed WHERE status IS NOT NULL ORDER BY place
 """
 
 
@@ -139,7 +139,7 @@ def move_all(moving: str, params: Iterable[Any], columns: dict[str, Any], note: 
         return [execution_id for (execution_id,) in cursor.fetchall()]
 
 
-def change_each(changes: Iterable[Change], actor: "User | None", source: str) -> None:
+def change_each(changes: Iterable[Change], note: Note) -> None:
     """Make changes that differ from row to row, one of a row at most.
 
     The caller holds the rows' locks, and knows that the changes are legal.
@@ -157,8 +157,7 @@ def change_each(changes: Iterable[Change], actor: "User | None", source: str) ->
                 [change.execution_id for change in changes],
                 [change.status_from for change in changes],
                 *map(column, ("status", "end_date", "progress", "results")),
-                actor.pk if actor else None,
-                source,
+                *note.values(),
             ],
         )
 

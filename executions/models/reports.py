@@ -14,7 +14,7 @@ from status.states import MOVES, TERMINAL, Status
 
 from .execution import Execution, line_of_refusal
 from .log import ExecutionLog
-from .moving import Change, change_each, columns_of_move, columns_of_report
+from .moving import Change, Note, change_each, columns_of_move, columns_of_report
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -56,7 +56,7 @@ def accept_reports(
             if refusal is None and report.execution_id not in repeats:
                 changes.append(_change(report, standing[report.execution_id]))
         if changes:
-            change_each(changes, actor, source)
+            change_each(changes, Note(actor, source))
         standing.update((one.execution_id, Status(one.columns["status"])) for one in changes if one.moves)
         ended += [one.execution_id for one in changes if one.moves and one.columns["status"] in TERMINAL]
     _keep(reports, refusals)

@@ -11,6 +11,7 @@ from executions.models import Execution
 from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.states import Status
+from status.tests.histories import behind_the_ledger
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
@@ -208,9 +209,7 @@ def guards() -> list[str]:
 def older_than_the_log() -> Execution:
     """One whose rows in the log are gone, as for executions older than its oldest kept row."""
     execution = ExecutionFactory()
-    sql("SET session_replication_role = replica")
-    sql("DELETE FROM status_log WHERE execution_id = %s", execution.pk)
-    sql("SET session_replication_role = origin")
+    behind_the_ledger("DELETE FROM status_log WHERE execution_id = %s", [execution.pk])
     StatusLog.objects.append_snapshot(source="shell")
     return execution
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from executions.models import Execution
@@ -14,7 +14,7 @@ from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
-from status.tests.histories import set_times
+from status.tests.histories import behind_the_ledger, set_times
 from status.tests.racing import race, raised, unfinished
 from status.verification import first_fault
 
@@ -128,8 +128,5 @@ def test_a_repair_waits_for_a_bounded_time(short_lock_timeout: None, admin: User
 
 
 def test_an_empty_log_has_nothing_to_prune(execution: Execution) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute("DELETE FROM status_log")
-        cursor.execute("SET session_replication_role = origin")
+    behind_the_ledger("DELETE FROM status_log")
     assert prune_old() == 0

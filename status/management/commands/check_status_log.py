@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from gef_project.accounts import arguments
 from gef_project.accounts.models import User
+from status.arguments import row_id
 from status.exceptions import LedgerBusy
 from status.locking import busy_by_name
 from status.models import StatusLog
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--from",
             dest="since",
-            type=int,
+            type=row_id,
             default=0,
             metavar="ID",
             help="check the rows from this one on: past a broken one that is known",

@@ -2,25 +2,16 @@
 
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
+from status.arguments import row_id
 from status.following import Follower, Line, RowsAreGone, as_json
 from status.models import StatusLog
-
-
-def row_id(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not the id of a row.") from None
-    if not 0 <= number < 2**63:
-        raise ArgumentTypeError(f"{text} is not the id of a row.")
-    return number
 
 
 class Command(BaseCommand):
