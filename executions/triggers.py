@@ -11,12 +11,25 @@ import pgtrigger
 
 from status.attribution import ACTOR, REASON, SOURCE
 from status.states import INITIAL, MOVES
+from status.steps import step
 from status.triggers import SNAPSHOT, THIS_TRANSACTION, Guard, refusal, refuse
 
 _legal_moves = ", ".join(
     f"{source}>{target}" for source in MOVES for target in MOVES if target in MOVES[source]
 )
 _changed = "OLD.status IS DISTINCT FROM NEW.status"
+_moved = "OLD.status || '>' || NEW.status"
+
+# Conditions of triggers are short: the server reads them anew for every statement.
+
+
+def _refusal_of_unlogged(execution_id: str, move: str) -> str:
+    return refusal(
+        "format('Execution %s made the move %s without a row in status_log;"
+        " change it by Execution.update_status, or by the same method of its queryset.',"
+        f" {execution_id}, {move})"
+    )
+
 
 _log_insert = """
     INSERT INTO status_log (execution_id, move, status_from, status_to, actor_id, source, reason)
@@ -70,26 +83,28 @@ starts_pending = Guard(
         END IF;
         NEW.moves := coalesce((SELECT max(move) + 1 FROM status_log WHERE execution_id = NEW.id), 0);
         NEW.moved_in := NULL;
+        NEW.last_move := '>{INITIAL}';
         RETURN NEW;
     """),
 )
 
-# Each move gets the next number, and notes its transaction; nothing else changes them. So each has one row in
-# status_log, written by that transaction.
+# Each move has the next number, and notes its transaction and its way; nothing else changes them. So each has
+# one row in status_log, written by that transaction. A statement whose moves are to be proved at once sets
+# ``moved_in`` to 0, and gets a minus; for that an execution must still be where its last move has left it.
 legal_moves = Guard(
     name="legal_moves",
     when=pgtrigger.Before,
-    operation=pgtrigger.UpdateOf("status", "moves", "moved_in"),
-    condition=pgtrigger.Condition(
-        f"{_changed} OR OLD.moves <> NEW.moves OR OLD.moved_in IS DISTINCT FROM NEW.moved_in"
-    ),
+    operation=pgtrigger.UpdateOf("status", "moves", "moved_in", "last_move"),
     func=dedent(f"""
         IF OLD.status = NEW.status THEN
             NEW.moves := OLD.moves;
             NEW.moved_in := OLD.moved_in;
+            NEW.last_move := OLD.last_move;
             RETURN NEW;
         END IF;
-        IF OLD.status || '>' || NEW.status <> ALL ('{{{_legal_moves}}}') THEN
+        NEW.moves := OLD.moves + 1;
+        NEW.last_move := {_moved};
+        IF NEW.last_move <> ALL ('{{{_legal_moves}}}') THEN
             {
         refusal(
             "format('Execution %s cannot go from %s to %s; Execution.update_status says where it can go.',"
@@ -97,19 +112,45 @@ legal_moves = Guard(
         )
     }
         END IF;
-        NEW.moves := OLD.moves + 1;
-        NEW.moved_in := {THIS_TRANSACTION};
+        IF NEW.moved_in = 0 AND OLD.last_move LIKE '%>' || OLD.status THEN
+            NEW.moved_in := -{THIS_TRANSACTION};
+        ELSE
+            NEW.moved_in := {THIS_TRANSACTION};
+        END IF;
         RETURN NEW;
     """),
 )
 
-# At the end of the transaction, once per move: it has its row, which goes on from the row before it, if that
-# is kept, or from a snapshot after that, which has recorded a repair.
+# At once, for all moves of a statement that wants it so: each has its row.
+logged_together = Guard(
+    name="logged_together",
+    when=pgtrigger.After,
+    operation=pgtrigger.Update,
+    level=pgtrigger.Statement,
+    referencing=pgtrigger.Referencing(new="moved"),
+    declare=[("unlogged", "RECORD")],
+    func=dedent(f"""
+        IF NOT EXISTS (SELECT FROM moved WHERE moved_in = -{THIS_TRANSACTION}) THEN
+            RETURN NULL;
+        END IF;
+        SELECT id, last_move INTO unlogged FROM moved WHERE moved_in = -{THIS_TRANSACTION} AND (
+            SELECT {step("log")} = last_move AND status_to = status FROM status_log AS log
+            WHERE execution_id = moved.id AND move = moved.moves
+        ) IS NOT TRUE LIMIT 1;
+        IF FOUND THEN
+            {_refusal_of_unlogged("unlogged.id", "unlogged.last_move")}
+        END IF;
+        RETURN NULL;
+    """),
+)
+
+# At the end of the transaction, once per other move: it has its row, which goes on from the row before it, if
+# that is kept, or from a snapshot after that, which has recorded a repair.
 logged_moves = Guard(
     name="logged_moves",
     when=pgtrigger.After,
-    operation=pgtrigger.UpdateOf("status"),
-    condition=pgtrigger.Condition(_changed),
+    operation=pgtrigger.Update,
+    condition=pgtrigger.Condition(f"{_changed} AND NEW.moved_in IS DISTINCT FROM -{THIS_TRANSACTION}"),
     timing=pgtrigger.Deferred,
     declare=[("logged", "BOOLEAN"), ("torn", "BOOLEAN")],
     func=dedent(f"""
@@ -120,13 +161,7 @@ logged_moves = Guard(
             INTO logged, torn
             FROM status_log AS log WHERE execution_id = NEW.id AND move BETWEEN NEW.moves - 1 AND NEW.moves;
         IF logged IS NOT TRUE THEN
-            {
-        refusal(
-            "format('Execution %s went from %s to %s without a row in status_log;"
-            " change it by Execution.update_status, or by the same method of its queryset.',"
-            " NEW.id, OLD.status, NEW.status)"
-        )
-    }
+            {_refusal_of_unlogged("NEW.id", "NEW.last_move")}
         ELSIF torn THEN
             {
         refusal(
@@ -145,6 +180,7 @@ GUARDS = [
     starts_pending,
     legal_moves,
     logged_moves,
+    logged_together,
     refuse(
         "keeps_id",
         pgtrigger.UpdateOf("id"),

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from .states import TERMINAL, Status, in_order
-from .triggers import APPEND_ONLY, append, true_snapshots
+from .triggers import APPEND_ONLY, append, append_together, true_snapshots
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -80,6 +80,8 @@ class StatusLog(models.Model):
     )
     # Which of its execution's moves it is: the creation is 0, and the deletion is one as well.
     move = models.IntegerField(null=True, editable=False)
+    # Whether it goes on from the row before it in the same statement, and was proved with the rest of that.
+    together = models.BooleanField(db_default=False, editable=False)
     status_from = models.CharField(max_length=10, choices=Status, null=True, blank=True)
     status_to = models.CharField(max_length=10, choices=Status, null=True, blank=True)
     executions_pending = models.IntegerField(db_default=0)
@@ -138,7 +140,7 @@ class StatusLog(models.Model):
                 name="status_log_moves",
             ),
         ]
-        triggers = [append, true_snapshots, *APPEND_ONLY]
+        triggers = [append, append_together, true_snapshots, *APPEND_ONLY]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.status_from or '-'} → {self.status_to or '-'}"

@@ -9,6 +9,7 @@ from django.db import models
 from pgtrigger import compiler
 
 from .states import ACTIVE, Status, count_field, in_order
+from .steps import ACTIVE_SUM, MISCOUNTED, PREVIOUS, step
 
 # All writers of the ledger take this advisory lock, and hold it until their transaction ends.
 LEDGER_LOCK = 5_764_816_170_911_001
@@ -17,7 +18,7 @@ LEDGER_LOCK = 5_764_816_170_911_001
 EXECUTIONS = "executions_execution"
 
 # Its id; the same in savepoints, whose rows have another ``xmin``.
-THIS_TRANSACTION = "pg_current_xact_id()::text::bigint"
+THIS_TRANSACTION = "txid_current()"
 
 # What tells a snapshot from a move.
 SNAPSHOT = "status_from IS NULL AND status_to IS NULL"
@@ -127,19 +128,17 @@ _COUNT_ON = f"""
 {_APPLY_MOVE}
 """
 
-# The execution has made its move by now, in this transaction, and says which of its moves that is; a unique
-# index refuses a second row for it. Whether it came from ``status_from`` its own guard knows, which speaks at
-# the end of the transaction. Only the triggers of the executions know of a creation or a deletion.
+# The execution has made its move by now, in this transaction, and says which of its moves that is, from where
+# and to where; a unique index refuses a second row for it. Only the triggers of the executions know of a
+# creation or a deletion.
 _CHECK_MOVE = f"""
-    SELECT status, moves, moved_in INTO present_status, present_moves, present_moved_in
-        FROM {EXECUTIONS} WHERE id = NEW.execution_id;
+    SELECT moves, abs(moved_in) = {THIS_TRANSACTION} AND last_move = {step("NEW")}
+        INTO present_moves, moved FROM {EXECUTIONS} WHERE id = NEW.execution_id;
     IF NEW.status_from IS NULL OR NEW.status_to IS NULL THEN
         IF pg_trigger_depth() < 2 THEN
             {refusal("'The database itself logs the creation and the deletion of an execution.'")}
         END IF;
-    ELSIF present_status IS DISTINCT FROM NEW.status_to OR present_moved_in IS DISTINCT FROM {
-    THIS_TRANSACTION
-} THEN
+    ELSIF moved IS NOT TRUE THEN
         {
     refusal(
         "format('Execution %s did not move from %s to %s in this transaction;"
@@ -155,7 +154,8 @@ append = Guard(
     name="append",
     when=pgtrigger.Before,
     operation=pgtrigger.Insert,
-    declare=[("present_status", "TEXT"), ("present_moves", "INTEGER"), ("present_moved_in", "BIGINT")],
+    condition=pgtrigger.Condition("NOT NEW.together"),
+    declare=[("present_moves", "INTEGER"), ("moved", "BOOLEAN")],
     func=f"""{_CHECK_ISOLATION}
 IF NEW.status_from IS NULL AND NEW.status_to IS NULL THEN
 {_COUNT_ALL}
@@ -166,6 +166,40 @@ END IF;
 NEW.timestamp := greatest(clock_timestamp(), NEW.timestamp);
 NEW.executions_active := {" + ".join(f"NEW.{count_field(status)}" for status in in_order(ACTIVE))};
 RETURN NEW;
+""",
+)
+
+# The rows of one statement after its first one, which ``append`` has numbered and counted under the lock.
+# They say themselves what follows from it, and are proved in one go: row by row that costs far more.
+append_together = Guard(
+    name="append_together",
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    level=pgtrigger.Statement,
+    referencing=pgtrigger.Referencing(new="appended"),
+    func=f"""
+IF NOT EXISTS (SELECT FROM appended WHERE together) THEN
+    RETURN NULL;
+END IF;
+IF EXISTS (
+    SELECT FROM (SELECT *, {PREVIOUS} FROM appended WINDOW in_order AS (ORDER BY id)) AS steps
+    WHERE together AND (
+        previous_id IS DISTINCT FROM id - 1 OR timestamp <> previous_timestamp
+        OR {MISCOUNTED} OR executions_active <> {ACTIVE_SUM}
+        OR (
+            SELECT moves = move AND abs(moved_in) = {THIS_TRANSACTION} AND last_move = {step("steps")}
+            FROM {EXECUTIONS} WHERE {EXECUTIONS}.id = steps.execution_id
+        ) IS NOT TRUE
+    )
+) THEN
+    {
+        refusal(
+            "'Rows that are written together go on from one another, each with a move of this transaction;"
+            " change executions by Execution.update_status, or by the same method of their queryset.'"
+        )
+    }
+END IF;
+RETURN NULL;
 """,
 )
 

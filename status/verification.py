@@ -11,6 +11,7 @@ from django.db.models import Max, Min
 
 from .models import StatusLog
 from .states import Status, count_field
+from .steps import ACTIVE_SUM, MISCOUNTED, PREVIOUS
 from .triggers import EXECUTIONS, SNAPSHOT
 
 SPAN = 100_000  # rows a query: bounds memory, and the time between two reports of progress
@@ -27,15 +28,6 @@ class Fault(NamedTuple):
 
 
 _COUNTS = [count_field(status) for status in Status]
-_PREVIOUS = ", ".join(
-    f"lag({name}) OVER in_order AS previous_{name}" for name in ["id", "timestamp", *_COUNTS]
-)
-_MISCOUNTED = " OR ".join(
-    f"{count_field(status)} <> previous_{count_field(status)}"
-    f" + (steps.status_to IS NOT DISTINCT FROM '{status}')::int"
-    f" - (steps.status_from IS NOT DISTINCT FROM '{status}')::int"
-    for status in Status
-)
 
 
 def _repaired_between(earlier: str, later: str) -> str:
@@ -48,17 +40,17 @@ def _repaired_between(earlier: str, later: str) -> str:
 # states the counts anew; a row that is no move and has no source is one of the old periodic task.
 _SPAN_FAULT = f"""
     WITH steps AS (
-        SELECT *, {_PREVIOUS} FROM status_log
+        SELECT *, {PREVIOUS} FROM status_log
         WHERE id BETWEEN %(first)s - 1 AND %(last)s
         WINDOW in_order AS (ORDER BY id)
     ), faults AS (
         SELECT steps.id, CASE
             WHEN previous_id IS DISTINCT FROM steps.id - 1 THEN 'the row before it is missing'
             WHEN steps.timestamp < previous_timestamp THEN 'it is older than the row before it'
-            WHEN executions_active <> executions_pending + executions_ready + executions_running
+            WHEN executions_active <> {ACTIVE_SUM}
                 AND (steps.source <> '' OR NOT (steps.status_from IS NULL AND steps.status_to IS NULL))
                 THEN 'executions_active is not the sum of pending, ready and running'
-            WHEN NOT (steps.status_from IS NULL AND steps.status_to IS NULL) AND ({_MISCOUNTED})
+            WHEN NOT (steps.status_from IS NULL AND steps.status_to IS NULL) AND ({MISCOUNTED})
                 THEN 'its counts are not those of the row before it with its own move applied'
             WHEN earlier.id > steps.id OR earlier.move <> steps.move - 1
                 THEN 'its move does not have the number after that of the row before it of that execution'

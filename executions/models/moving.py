@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from status.exceptions import UnknownStatus
 from status.models import StatusLog
-from status.states import TERMINAL, Status
+from status.states import ACTIVE, TERMINAL, Status, count_field, in_order, sources_of
 
 if TYPE_CHECKING:
     from django.db.models import Field
@@ -35,17 +35,32 @@ _MOVE_ONE = f"""
     RETURNING {", ".join(_LOGGED)}
 """
 
-# Lock, change and log, in one statement, so that nothing travels between the server and here.
-_MOVE_ALL = """
-    WITH moving AS ({moving}),
+# Lock, change and log, in one statement, so that nothing travels between the server and here. The first row
+# gets its number and counts from the ledger, once all executions have moved: the sort waits for that. The
+# others go on from it, and the guards prove them together.
+_MOVE_ALL = f"""
+    WITH moving AS (
+        SELECT *, row_number() OVER so_far AS nth, {{left}}
+        FROM ({{moving}}) AS locked WINDOW so_far AS (ROWS UNBOUNDED PRECEDING)
+    ),
     moved AS (
-        UPDATE executions_execution AS execution SET {assignments}
+        UPDATE executions_execution AS execution SET {{assignments}}, moved_in = 0
         FROM moving WHERE execution.id = moving.pk
-        RETURNING execution.id, moving.status AS status_from
+        RETURNING moving.*, execution.moves AS move
+    ),
+    first AS (
+        INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
+        SELECT pk, status, %s, %s, %s, %s FROM moved ORDER BY nth LIMIT 1
+        RETURNING *
+    ),
+    others AS (
+        INSERT INTO status_log (id, timestamp, execution_id, move, together, status_from, status_to, actor_id,
+            source, reason, {", ".join(count_field(status) for status in Status)}, executions_active)
+        SELECT first.id + nth - 1, timestamp, pk, moved.move, true, moved.status, status_to, actor_id,
+            source, reason, {{counts}}
+        FROM first, moved WHERE nth > 1
     )
-    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
-    SELECT id, status_from, %s, %s, %s, %s FROM moved ORDER BY id
-    RETURNING execution_id
+    SELECT count(*), array_agg(pk) FILTER (WHERE %s) FROM moved
 """
 
 # The same for changes that differ from row to row. The rows are locked already; where a change has no value,
@@ -127,16 +142,38 @@ def move_one(change: Change, note: Note) -> StatusLog | None:
     return StatusLog.from_db(database.alias, _LOGGED, row) if row else None
 
 
-def move_all(moving: str, params: Iterable[Any], columns: dict[str, Any], note: Note) -> list[UUID]:
+def move_all(
+    moving: str, params: Iterable[Any], columns: dict[str, Any], note: Note
+) -> tuple[int, list[UUID]]:
     """The same for the executions whose ``pk`` and ``status`` the query ``moving`` selects and locks.
 
     Returns:
-        The ids of those that moved.
+        How many moved; and the ids of those that have ended by it.
     """
-    statement = _MOVE_ALL.format(moving=moving, assignments=_assignments(tuple(columns)))
+    status_to = columns["status"]
+    left, counts = _counting(status_to)
+    statement = _MOVE_ALL.format(
+        moving=moving, assignments=_assignments(tuple(columns)), left=left, counts=counts
+    )
+    values = [*params, *_stored(columns), status_to, *note.values(), status_to in TERMINAL]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*params, *_stored(columns), columns["status"], *note.values()])
-        return [execution_id for (execution_id,) in cursor.fetchall()]
+        cursor.execute(statement, values)
+        moved, ended = cursor.fetchone()
+    return moved, ended or []
+
+
+@cache
+def _counting(status_to: Status) -> tuple[str, str]:
+    """For each source of that status, how many have left it so far; and the counts after so many moves."""
+    sources = sources_of(status_to)
+    left = ", ".join(
+        f"count(*) FILTER (WHERE status = '{status}') OVER so_far AS {status}" for status in sources
+    )
+    counts = {status: f"first.{count_field(status)}" for status in Status}
+    counts[status_to] += " + nth - 1"
+    for status in sources:
+        counts[status] += f" + (first.status_from = '{status}')::int - {status}"
+    return left, ", ".join([*counts.values(), " + ".join(counts[status] for status in in_order(ACTIVE))])
 
 
 def change_each(changes: Iterable[Change], note: Note) -> None:

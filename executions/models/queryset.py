@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from executions import dispatch
 from status.locking import retries_deadlocks
-from status.states import TERMINAL, Status, sources_of
+from status.states import Status, sources_of
 
 from .moving import Note, columns_of_move, known_status, move_all
 
@@ -102,10 +102,9 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         except EmptyResultSet:
             return 0
         columns = columns_of_move(new_status, progress, results)
-        moved = move_all(moving, moving_params, columns, Note(actor, source, reason))
-        if new_status in TERMINAL and moved:
-            dispatch.send_end_emails(moved)
-        return len(moved)
+        moved, ended = move_all(moving, moving_params, columns, Note(actor, source, reason))
+        dispatch.send_end_emails(ended)
+        return moved
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> int:
         """:meth:`Execution.cancel` for every execution of the set that has not ended; how many there were."""

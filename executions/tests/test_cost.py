@@ -30,3 +30,14 @@ def test_no_table_is_read_whole_even_if_the_first_change_found_it_empty(table: s
         execution.cancel()
     first.delete()
     assert rows_read_whole(table) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_are_proved_by_looking_up_even_if_there_were_few_at_first() -> None:
+    """A session plans the proof once; of those that move, any number may be there the next time."""
+    few = ExecutionFactory.create_batch(2)
+    Execution.objects.update_status(Status.RUNNING)
+    before = rows_read_whole("status_log")
+    Execution.objects.bulk_create(Execution(script=few[0].script, user=few[0].user) for _ in range(3000))
+    assert Execution.objects.update_status(Status.READY) == 3002
+    assert rows_read_whole("status_log") == before

@@ -47,7 +47,7 @@ def test_the_log_counts_every_status_and_no_other() -> None:
 @pytest.mark.django_db
 def test_the_database_knows_the_same_statuses() -> None:
     check = stored(
-        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'execution_status_known'"
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'execution_end_date_when_ended'"
     )
     assert set(re.findall(r"'([A-Z]+)'", check)) == set(Status)
 
