@@ -121,7 +121,8 @@ legal_moves = Guard(
     """),
 )
 
-# At once, for all moves of a statement that wants it so: each has its row.
+# At once, for all moves of a statement that wants it so: each has its row. Those are the newest rows, read in
+# one go; only what the transaction has moved before, and changes again, is looked up.
 logged_together = Guard(
     name="logged_together",
     when=pgtrigger.After,
@@ -133,10 +134,15 @@ logged_together = Guard(
         IF NOT EXISTS (SELECT FROM moved WHERE moved_in = -{THIS_TRANSACTION}) THEN
             RETURN NULL;
         END IF;
-        SELECT id, last_move INTO unlogged FROM moved WHERE moved_in = -{THIS_TRANSACTION} AND (
-            SELECT {step("log")} = last_move AND status_to = status FROM status_log AS log
-            WHERE execution_id = moved.id AND move = moved.moves
-        ) IS NOT TRUE LIMIT 1;
+        PERFORM set_config('enable_nestloop', 'off', true);  -- until this function ends; the plan is kept
+        SELECT moved.id, last_move INTO unlogged
+            FROM moved LEFT JOIN (
+                SELECT * FROM status_log ORDER BY id DESC LIMIT (SELECT count(*) FROM moved)
+            ) AS newest ON newest.execution_id = moved.id AND newest.move = moves
+            WHERE moved_in = -{THIS_TRANSACTION} AND (last_move LIKE '%>' || status AND last_move = coalesce(
+                {step("newest")},
+                (SELECT {step("log")} FROM status_log AS log WHERE execution_id = moved.id AND move = moves)
+            )) IS NOT TRUE LIMIT 1;
         IF FOUND THEN
             {_refusal_of_unlogged("unlogged.id", "unlogged.last_move")}
         END IF;
