@@ -132,9 +132,22 @@ def test_moves_without_their_rows_are_refused(which: str) -> None:
         log_together(which=which)
 
 
-def test_moves_without_any_row_are_refused_at_once() -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        MOVE,
+        "MERGE INTO executions_execution AS e USING (SELECT) AS nothing ON e.status = 'PENDING'"
+        " WHEN MATCHED THEN UPDATE SET status = 'READY', moved_in = 0",
+        "INSERT INTO executions_execution SELECT * FROM executions_execution WHERE status = 'PENDING'"
+        " ON CONFLICT (id) DO UPDATE SET status = 'READY', moved_in = 0",
+        "CREATE VIEW executions AS SELECT * FROM executions_execution;"
+        " UPDATE executions SET status = 'READY', moved_in = 0 WHERE status = 'PENDING'",
+    ],
+    ids=["update", "merge", "upsert", "view"],
+)
+def test_moves_without_any_row_are_refused_at_once(statement: str) -> None:
     with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
-        sql(MOVE)
+        sql(statement)
 
 
 def test_rows_do_not_go_on_from_an_earlier_statement() -> None:
