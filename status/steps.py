@@ -2,12 +2,10 @@
 
 from .states import ACTIVE, Status, count_field, in_order
 
-_COUNTS = [count_field(status) for status in Status]
+COUNTS = [count_field(status) for status in Status]
 
 # Of the row before, in the window ``in_order``.
-PREVIOUS = ", ".join(
-    f"lag({name}) OVER in_order AS previous_{name}" for name in ["id", "timestamp", *_COUNTS]
-)
+PREVIOUS = ", ".join(f"lag({name}) OVER in_order AS previous_{name}" for name in ["id", "timestamp", *COUNTS])
 
 # Whether a row's counts are not those of the row before it with its own move applied.
 MISCOUNTED = " OR ".join(

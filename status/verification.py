@@ -11,7 +11,7 @@ from django.db.models import Max, Min
 
 from .models import StatusLog
 from .states import Status, count_field
-from .steps import ACTIVE_SUM, MISCOUNTED, PREVIOUS
+from .steps import ACTIVE_SUM, COUNTS, MISCOUNTED, PREVIOUS
 from .triggers import EXECUTIONS, SNAPSHOT
 
 SPAN = 100_000  # rows a query: bounds memory, and the time between two reports of progress
@@ -25,9 +25,6 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         return f"row {self.log_id}: {self.problem}"
-
-
-_COUNTS = [count_field(status) for status in Status]
 
 
 def _repaired_between(earlier: str, later: str) -> str:
@@ -69,9 +66,9 @@ _SPAN_FAULT = f"""
 
 _DIFFERENCES = ", ".join(
     f"CASE WHEN {name} <> true_{name} THEN format('{name} is %%s but should be %%s', {name}, true_{name}) END"
-    for name in _COUNTS
+    for name in COUNTS
 )
-_DIFFERS = " OR ".join(f"{name} <> true_{name}" for name in _COUNTS)
+_DIFFERS = " OR ".join(f"{name} <> true_{name}" for name in COUNTS)
 _TRUE_COUNTS = ", ".join(
     f"count(*) FILTER (WHERE status = '{status}') AS true_{count_field(status)}" for status in Status
 )

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from status.exceptions import UnknownStatus
 from status.models import StatusLog
 from status.states import ACTIVE, TERMINAL, Status, count_field, in_order, sources_of
+from status.steps import COUNTS
 
 if TYPE_CHECKING:
     from django.db.models import Field
@@ -37,7 +38,7 @@ _MOVE_ONE = f"""
 
 # Lock, change and log, in one statement, so that nothing travels between the server and here. The first row
 # gets its number and counts from the ledger, once all executions have moved: the sort waits for that. The
-# others go on from it, and the guards prove them together.
+# others go on from it, and the guards prove them together: that is what 0 asks for.
 _MOVE_ALL = f"""
     WITH moving AS (
         SELECT *, row_number() OVER so_far AS nth, {{left}}
@@ -55,7 +56,7 @@ _MOVE_ALL = f"""
     ),
     others AS (
         INSERT INTO status_log (id, timestamp, execution_id, move, together, status_from, status_to, actor_id,
-            source, reason, {", ".join(count_field(status) for status in Status)}, executions_active)
+            source, reason, {", ".join(COUNTS)}, executions_active)
         SELECT first.id + nth - 1, timestamp, pk, moved.move, true, moved.status, status_to, actor_id,
             source, reason, {{counts}}
         FROM first, moved WHERE nth > 1

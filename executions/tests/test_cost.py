@@ -33,7 +33,7 @@ def test_no_table_is_read_whole_even_if_the_first_change_found_it_empty(table: s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_are_proved_by_looking_up_even_if_there_were_few_at_first() -> None:
+def test_many_are_proved_by_what_is_new_even_if_there_were_few_at_first() -> None:
     """A session plans the proof once; of those that move, any number may be there the next time."""
     few = ExecutionFactory.create_batch(2)
     Execution.objects.update_status(Status.RUNNING)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from executions.models import Execution
 from status.models import StatusLog
@@ -205,8 +205,7 @@ def test_a_move_is_proved_alone_after_it_was_proved_together() -> None:
     with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
         sql("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
         sql("SET CONSTRAINTS ALL IMMEDIATE")
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    sql("SET CONSTRAINTS ALL DEFERRED")
     for execution in Execution.objects.all():
         execution.update_status(Status.READY)
     assert first_fault() is None
