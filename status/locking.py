@@ -55,12 +55,12 @@ def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(change)
     def retried(*args: P.args, **kwargs: P.kwargs) -> T:
-        with busy_by_name():
-            try:
-                return change(*args, **kwargs)  # without the retrying, which would cost every change
-            except (OperationalError, LedgerBusy) as error:
+        try:
+            return change(*args, **kwargs)  # without the retrying, which would cost every change
+        except (OperationalError, LedgerBusy) as error:
+            with busy_by_name():
                 if connection.in_atomic_block or not _lost_a_deadlock(error):
                     raise
-            return _retrying(change, *args, **kwargs)
+                return _retrying(change, *args, **kwargs)
 
     return retried

@@ -259,7 +259,6 @@ class Execution(models.Model):
             return None
         log = move_one(Change(self.pk, status_from, columns), note)
         if log:
-            log.execution = self
             self._take_over(columns)
         return log
 

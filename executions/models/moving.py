@@ -1,23 +1,20 @@
 """The statements behind the door: each changes executions and writes their rows of the ledger at once."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-import psycopg
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
-from psycopg.pq import TransactionStatus
 
 from status.exceptions import UnknownStatus
 from status.models import StatusLog
 from status.states import ACTIVE, TERMINAL, Status, count_field, in_order, sources_of
 from status.steps import COUNTS
+
+from .session import CommitsItself, preparing_cursor
 
 if TYPE_CHECKING:
     from django.db.models import Field
@@ -133,14 +130,19 @@ def move_one(change: Change, note: Note) -> StatusLog | None:
     Returns:
         None, and nothing has changed, if it is not in ``change.status_from``.
     """
-    statement = _MOVE_ONE.format(assignments=_assignments(tuple(change.columns)))
-    status_to = change.columns["status"]
-    values = [*_stored(change.columns), change.execution_id, change.status_from]
     database = connections[DEFAULT_DB_ALIAS]  # itself: each look through ``connection`` costs a microsecond
-    with _commits_itself(database), _preparing_cursor(database) as cursor:
-        cursor.execute(statement, [*values, change.status_from, status_to, *note.values()])
+    status_to, values = change.columns["status"], _stored(change.columns)
+    values += [change.execution_id, change.status_from, change.status_from, status_to, *note.values()]
+    cursor = preparing_cursor(database)
+    with CommitsItself(database):
+        cursor.execute(_move_one(tuple(change.columns)), values)
         row = cursor.fetchone()
     return StatusLog.from_db(database.alias, _LOGGED, row) if row else None
+
+
+@cache
+def _move_one(names: tuple[str, ...]) -> str:
+    return _MOVE_ONE.format(assignments=_assignments(names))
 
 
 def move_all(
@@ -198,31 +200,6 @@ def change_each(changes: Iterable[Change], note: Note) -> None:
                 *note.values(),
             ],
         )
-
-
-def _preparing_cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
-    """Lets the server keep the plan of a statement; Django's own cursors put the values into its text."""
-    cursor: Any = psycopg.Cursor(database.connection)
-    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
-
-
-@contextmanager
-def _commits_itself(database: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let the statement commit as it ends, if it is the first in its ``atomic`` block, and that in none.
-
-    The ledger's lock is then held for that statement alone, not until its answer has reached this process and
-    a COMMIT has come back: all other writers wait meanwhile.
-    """
-    session = database.connection
-    if database.savepoint_ids or session.pgconn.transaction_status != TransactionStatus.IDLE:
-        yield
-        return
-    session.autocommit, before = True, session.autocommit
-    try:
-        yield
-    finally:
-        if not session.closed:
-            session.autocommit = before
 
 
 @cache

@@ -40,6 +40,16 @@ def test_a_legal_move_changes_the_status_and_logs_it(status_from: Status, status
     assert first_fault() is None
 
 
+def test_the_row_that_it_returns_is_the_one_in_the_database(execution: Execution, owner: User) -> None:
+    log = execution.update_status(Status.RUNNING, actor=owner, source="api", reason="\u2603 now")
+    assert log is not None
+    stored = StatusLog.objects.newest()
+    for field in StatusLog._meta.concrete_fields:
+        assert repr(getattr(log, field.attname)) == repr(getattr(stored, field.attname))
+    assert log._state.db == stored._state.db
+    assert not log._state.adding
+
+
 @pytest.mark.parametrize(("status_from", "status_to"), ILLEGAL)
 def test_an_illegal_move_is_refused_and_changes_nothing(status_from: Status, status_to: Status) -> None:
     execution = ExecutionFactory(status=status_from)
