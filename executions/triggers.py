@@ -129,12 +129,12 @@ logged_together = Guard(
     operation=pgtrigger.Update,
     level=pgtrigger.Statement,
     referencing=pgtrigger.Referencing(new="moved"),
-    declare=[("unlogged", "RECORD")],
+    declare=[("unlogged", "RECORD"), ("nested_loops", "TEXT := current_setting('enable_nestloop')")],
     func=dedent(f"""
         IF NOT EXISTS (SELECT FROM moved WHERE moved_in = -{THIS_TRANSACTION}) THEN
             RETURN NULL;
         END IF;
-        PERFORM set_config('enable_nestloop', 'off', true);  -- until this function ends; the plan is kept
+        PERFORM set_config('enable_nestloop', 'off', true);  -- which would seem the best way to prove few
         SELECT moved.id, last_move INTO unlogged
             FROM moved LEFT JOIN (
                 SELECT * FROM status_log ORDER BY id DESC LIMIT (SELECT count(*) FROM moved)
@@ -146,6 +146,7 @@ logged_together = Guard(
         IF FOUND THEN
             {_refusal_of_unlogged("unlogged.id", "unlogged.last_move")}
         END IF;
+        PERFORM set_config('enable_nestloop', nested_loops, true);
         RETURN NULL;
     """),
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from executions.models import Execution
 from status.models import StatusLog
@@ -209,3 +209,17 @@ def test_a_move_is_proved_alone_after_it_was_proved_together() -> None:
     for execution in Execution.objects.all():
         execution.update_status(Status.READY)
     assert first_fault() is None
+
+
+def test_a_proof_leaves_the_settings_of_the_transaction_alone(pending: list[Execution]) -> None:
+    def settings() -> list[tuple[str, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, setting FROM pg_settings ORDER BY name")
+            return list(cursor.fetchall())
+
+    before = settings()
+    assert Execution.objects.update_status(Status.RUNNING) > 1
+    pending[0].update_status(Status.READY)
+    StatusLog.objects.append_snapshot(source="shell")
+    Execution.objects.all().delete()
+    assert settings() == before
