@@ -52,20 +52,27 @@ def by_statement(status_from: Status, status_to: Status) -> int:
 
 
 def in_one_call(plan: Plan) -> Iterator[Line]:
-    guarded = built(plan.bulk, plan.bulk)
-    unguarded = built(plan.bulk, plan.bulk, guarded=False)
-    cells: dict[str, Measurable] = {
-        "many": AllAtOnce(guarded, by_update_status),
-        "bare": AllAtOnce(unguarded, by_statement),
-        "single": Processes(built(plan.common_size), 1, ours),
-    }
-    for fresh in ("many", "bare"):  # its pages are full but for a fifth; those of one that lives have room
-        cells[fresh].sample(0, flushed=False)
-    many, bare, single = in_rounds(cells, plan.rounds, plan.seconds, title="5 Bulk").values()
-    yield rate(5, f"{plan.bulk:,} moves in one call of the set's update_status", many)
-    what = "bare UPDATE … RETURNING, INSERT … SELECT, on tables without guards"
-    yield rate(5, what, bare, OURS, (many, bare), 0.5)
-    yield rate(5, "update_status one by one, 1 connection", single, "in one call / this", (many, single), 30)
+    cells: dict[str, Measurable] = {"single": Processes(built(plan.common_size), 1, ours)}
+    sizes = {plan.bulk: "", 10 * plan.bulk: f", of {10 * plan.bulk:,} executions"}
+    for size, of in sizes.items():
+        cells |= {
+            f"many{of}": AllAtOnce(built(size, plan.bulk), by_update_status),
+            f"bare{of}": AllAtOnce(built(size, plan.bulk, guarded=False), by_statement),
+        }
+    for cell in cells.values():
+        # Pages just filled are full but for a fifth; those of a table that lives have room.
+        if isinstance(cell, AllAtOnce):
+            cell.sample(0, flushed=False)
+    figures = in_rounds(cells, plan.rounds, plan.seconds, title="5 Bulk")
+    single = figures["single"]
+    for of in sizes.values():
+        many, bare = figures[f"many{of}"], figures[f"bare{of}"]
+        ratio, times = (None, None) if of else (0.5, 30)
+        yield rate(5, f"{plan.bulk:,} moves in one call of the set's update_status{of}", many)
+        what = f"bare UPDATE … RETURNING, INSERT … SELECT, on tables without guards{of}"
+        yield rate(5, what, bare, OURS, (many, bare), ratio)
+        what = "update_status one by one, 1 connection"
+        yield rate(5, what, single, f"in one call{of} / this", (many, single), times)
 
 
 @dataclass(frozen=True)

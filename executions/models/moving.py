@@ -35,7 +35,8 @@ _MOVE_ONE = f"""
 
 # Lock, change and log, in one statement, so that nothing travels between the server and here. The first row
 # gets its number and counts from the ledger, once all executions have moved: the sort waits for that. The
-# others go on from it, and the guards prove them together: that is what 0 asks for.
+# others go on from it, and the guards prove them together: that is what 0 asks for. They come in the order of
+# the indexes that they go into, not in that in which the executions lie on the disk.
 _MOVE_ALL = f"""
     WITH moving AS (
         SELECT *, row_number() OVER so_far AS nth, {{left}}
@@ -56,7 +57,7 @@ _MOVE_ALL = f"""
             source, reason, {", ".join(COUNTS)}, executions_active)
         SELECT first.id + nth - 1, timestamp, pk, moved.move, true, moved.status, status_to, actor_id,
             source, reason, {{counts}}
-        FROM first, moved WHERE nth > 1
+        FROM first, moved WHERE nth > 1 ORDER BY nth
     )
     SELECT count(*), array_agg(pk) FILTER (WHERE %s) FROM moved
 """
