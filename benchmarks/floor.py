@@ -8,10 +8,9 @@ from django.db import connection
 
 from benchmarks.building import Built, built, execute
 from benchmarks.measuring import Measurable, Pgbench, Processes, Step, in_rounds, one_by_one
-from benchmarks.moves import AT_ONCE, connections, move, ours, own
+from benchmarks.moves import AT_ONCE, connections, ours
 from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
-from executions.models import Execution
 from status.states import Status, count_field
 from status.triggers import LEDGER_LOCK
 
@@ -79,29 +78,13 @@ def by_pgbench(statement: str, database: Built, processes: int) -> str:
     )
 
 
-def released_early(database: Built, number: int, processes: int) -> Step:
-    """Commit without waiting, which frees the ledger, and then wait until the commit is on the disk."""
-    execute("SET synchronous_commit = off")
-
-    def move_then_flush(execution: Execution) -> None:
-        move(execution)
-        execute("SELECT pg_logical_emit_message(false, '', '', true)")
-
-    return one_by_one(own(Execution, database, number, processes), move_then_flush)
-
-
 def against_floor(plan: Plan) -> Iterator[Line]:
     unguarded = built(plan.common_size, guarded=False)
     execute(_MAKE_UNGUARDED)
     database = built(plan.common_size)
     cells: dict[str, Measurable] = {}
     for count in AT_ONCE:
-        cells |= {
-            f"update_status, {connections(count)}": Processes(database, count, ours),
-            f"update_status, released early, {connections(count)}": Processes(
-                database, count, released_early
-            ),
-        }
+        cells[f"update_status, {connections(count)}"] = Processes(database, count, ours)
         for guards, where, statement in [("", database, GUARDED), (" without guards", unguarded, UNGUARDED)]:
             cells |= {
                 f"psycopg{guards}, {connections(count)}": Processes(
@@ -123,6 +106,3 @@ def against_floor(plan: Plan) -> Iterator[Line]:
             yield rate(4, f"one statement by {name}, {connections(count)}", floor, OURS, (now, floor), bar)
             what = f"{name} without guards, {connections(count)}"
             yield rate(4, what, bare, "guarded / this", (floor, bare))
-        early = its["update_status, released early"]
-        what = f"update_status, lock released before the flush (a trial), {connections(count)}"
-        yield rate(4, what, early, "this / update_status", (early, now))
