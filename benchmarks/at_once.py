@@ -62,8 +62,8 @@ def in_one_call(plan: Plan) -> Iterator[Line]:
     first = {of: Figures([cells[f"many{of}"].sample(0, flushed=True)]) for of in sizes.values()}
     for cell in cells.values():
         cell.settle()
-    one_by_one = {"single": Processes(built(plan.common_size), 1, ours)}
-    figures = in_rounds({**cells, **one_by_one}, plan.rounds, plan.seconds, title="5 Bulk")
+    single_moves = Processes(built(plan.common_size), 1, ours)
+    figures = in_rounds({**cells, "single": single_moves}, plan.rounds, plan.seconds, title="5 Bulk")
     single = figures["single"]
     for of in sizes.values():
         many, bare = figures[f"many{of}"], figures[f"bare{of}"]

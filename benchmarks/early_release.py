@@ -38,25 +38,22 @@ def on_a_slow_disk(prepare: Prepare) -> Prepare:
 
 def against_early_release(plan: Plan) -> Iterator[Line]:
     database = built(plan.common_size)
+    now, early = "update_status", "lock released before the flush (a trial)"
+    slow = f", where a flush takes {SLOWER} ms longer"
     ways: dict[str, tuple[Prepare, Prepare]] = {
         "": (ours, released_early),
-        f", where a flush takes {SLOWER} ms longer": (on_a_slow_disk(ours), on_a_slow_disk(released_early)),
+        slow: (on_a_slow_disk(ours), on_a_slow_disk(released_early)),
     }
-    figures = in_rounds(
-        {
-            f"{number} {connections(count)}{where}": Processes(database, count, prepare)
-            for count in AT_ONCE
-            for where, pair in ways.items()
-            for number, prepare in enumerate(pair)
-        },
-        plan.rounds,
-        plan.seconds,
-        title="4 Early release",
-    )
+    cells = {
+        f"{name}, {connections(count)}{where}": Processes(database, count, prepare)
+        for count in AT_ONCE
+        for where, pair in ways.items()
+        for name, prepare in zip((now, early), pair, strict=True)
+    }
+    figures = in_rounds(cells, plan.rounds, plan.seconds, title="4 Early release")
     for count in AT_ONCE:
         for where in ways:
-            now, early = (figures[f"{number} {connections(count)}{where}"] for number in range(2))
-            if where:
-                yield rate(4, f"update_status, {connections(count)}{where}", now)
-            what = f"lock released before the flush (a trial), {connections(count)}{where}"
-            yield rate(4, what, early, "this / update_status", (early, now))
+            kept, released = (f"{name}, {connections(count)}{where}" for name in (now, early))
+            if where:  # without, against_floor has that line
+                yield rate(4, kept, figures[kept])
+            yield rate(4, released, figures[released], f"this / {now}", (figures[released], figures[kept]))

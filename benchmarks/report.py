@@ -48,7 +48,6 @@ class Line:
         return f"| {' | '.join(map(str, cells))} |"
 
 
-THIS_TO = "this / {}"
 OURS = "update_status / this"
 
 

@@ -10,6 +10,8 @@ from status.states import Status
 
 from .factories import ExecutionFactory
 
+TABLES = ("status_log", "executions_execution")
+
 
 def rows_read_whole(table: str) -> int:
     """How many rows this database has read by going through the whole table, up to now."""
@@ -23,17 +25,16 @@ def rows_read_whole(table: str) -> int:
 @pytest.fixture(autouse=True)
 def not_analyzed(transactional_db: None) -> Iterator[None]:
     """Of a table of few pages, once analyzed, the planner rightly knows that it is best read whole."""
-    tables = ("status_log", "executions_execution")
     with connection.cursor() as cursor:
-        for table in tables:
+        for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
         yield
-        for table in tables:
+        for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("table", ["status_log", "executions_execution"])
+@pytest.mark.parametrize("table", TABLES)
 def test_no_table_is_read_whole_even_if_the_first_change_found_it_empty(table: str) -> None:
     first = ExecutionFactory()
     first.update_status(Status.RUNNING)
