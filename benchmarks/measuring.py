@@ -59,16 +59,21 @@ class Measurable(Protocol):
 def in_rounds(
     cells: Mapping[str, Measurable], rounds: int, seconds: float, *, title: str
 ) -> dict[str, Figures]:
-    """Measure every cell once a round, in turn, so that what else the machine does meets all of them."""
+    """Measure every cell once a round, so that what else the machine does meets all of them.
+
+    They take turns to and fro, so that it favours none while it grows.
+    """
     figures = {name: Figures() for name in cells}
+    turns = list(cells.items())
     with tqdm(total=rounds * len(cells) * 2, desc=title, mininterval=1) as progress:
         for _ in range(rounds):
-            for name, cell in cells.items():
+            for name, cell in turns:
                 progress.set_postfix_str(name)
                 figures[name].flushed.append(cell.sample(seconds, flushed=True))
                 progress.update()
                 figures[name].unflushed.append(cell.sample(seconds, flushed=False))
                 progress.update()
+            turns.reverse()
     return figures
 
 
