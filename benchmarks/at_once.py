@@ -95,7 +95,7 @@ class AllAtOnce:
         use(self.database.name)
         # The log is as short as that of the single moves, however many calls came before: with the rows
         # of a million moves, its index by execution does not fit into memory, and a call takes longer.
-        sum(prune(timezone.now()))
+        list(prune(timezone.now()))
         execute("VACUUM (ANALYZE)")  # as the server itself does after so many changes
         execute(f"SET synchronous_commit = {'on' if flushed else 'off'}")
         ready = Execution.objects.filter(status=Status.READY).exists()
