@@ -124,9 +124,9 @@ def _lines(plan: Plan, took: dict[str, list[float]]) -> Iterator[Line]:
     }
     usual = {"year": "GROUP BY", "deep": "COUNT, OFFSET", "execution": "COUNT, LIMIT"}
     for name, text in what.items():
-        first = (took["newest"], took["deep"])
         if name == "deep":
-            yield duration(7, text, took[name], "the newest's time / this", first, 1 / 1.3)
+            first = (took["deep"], took["newest"])
+            yield duration(7, text, took[name], "this / the newest", first, 1 / 1.3)
         else:
             yield duration(7, text, took[name])
         pair = (took[name], took[f"{name}, usual"])
