@@ -12,7 +12,7 @@ help: ## print this
 
 run: ## start everything, run the examples, and print every change of a status; Ctrl-C stops
 	@$(WORKSPACE) install requirements.txt
-	@exec $(BIN)/python -m gef_project.supervisor
+	@exec $(BIN)/python -m gef_project.devserver
 
 test: install ## run the tests, on DATABASE_URL or the embedded PostgreSQL; ARGS="-k word" selects
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -20,7 +20,7 @@ from benchmarks.database import own_database
 from executions.models import Execution, Script
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
-from gef_project.api.tests.servers import web_server
+from gef_project.tests.servers import web_server
 from status.verification import first_fault
 
 Reports = list[dict[str, Any]]

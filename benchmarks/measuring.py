@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.building import Built, execute, use
 from benchmarks.database import fork, in_processes
-from gef_project.embedded import BIN
+from gef_project.devserver.postgresql.server import BIN
 
 PATIENCE = 120  # seconds until one that never comes fails all that wait for it
 

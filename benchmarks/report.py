@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from benchmarks.measuring import Figures
-from gef_project.embedded import BIN
+from gef_project.devserver.postgresql.server import BIN
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

@@ -28,7 +28,7 @@ from benchmarks.report import Line, rate
 from executions.models import Execution
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
-from gef_project.supervisor.run import SERVICES
+from gef_project.devserver.run import SERVICES
 from status.states import Status
 
 # The bodies of one execution's next requests, given what its status is.

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
-from gef_project.retrying import patiently
+from gef_project.common.retrying import patiently
 
 from .models import ExecutionLog, Level
 from .process import Process

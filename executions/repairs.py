@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 from django.db.models.functions import Coalesce, Now
 
+from gef_project.common.locking import retries_deadlocks
 from status.exceptions import ExecutionGone, StatusChangeError
-from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.sources import Source
 from status.states import TERMINAL, Status

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from gef_project.retrying import patiently
+from gef_project.common.retrying import patiently
 from status.exceptions import ExecutionGone, IllegalMove
 from status.states import TERMINAL, Status
 

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.db import connections
 
-from gef_project.retrying import patiently
+from gef_project.common.retrying import patiently
 
 from . import directories, monitoring, notifications, runner
 from .models import Execution

@@ -9,9 +9,9 @@ from textwrap import dedent
 
 import pgtrigger
 
-from status.attribution import ACTOR, REASON, SOURCE
+from gef_project.common.attribution import ACTOR, REASON, SOURCE
+from status.sql import step
 from status.states import INITIAL, MOVES
-from status.steps import step
 from status.triggers import SNAPSHOT, THIS_TRANSACTION, Guard, refusal, refuse
 
 _legal_moves = ", ".join(

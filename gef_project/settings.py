@@ -100,7 +100,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "pgtrigger",
-    "gef_project",
+    "gef_project.common",
     "gef_project.accounts",
     "gef_project.operations",
     "status",
@@ -142,7 +142,7 @@ LOCK_TIMEOUT = timedelta(seconds=_read(env.float, "LOCK_TIMEOUT", 10.0, validate
 
 def _database() -> dict[str, Any]:
     if not _read(env.str, "DATABASE_URL", None, validate=_url("postgresql", "postgres")):
-        return {"ENGINE": "gef_project.postgresql", "NAME": "gef", "USER": "postgres"}
+        return {"ENGINE": "gef_project.devserver.postgresql", "NAME": "gef", "USER": "postgres"}
     parsed = dict(_read(env.dj_db_url, "DATABASE_URL", None))
     if not parsed["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL: Must end with the name of a database.")
@@ -184,7 +184,7 @@ PASSWORD_HASHERS = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
-FORMAT_MODULE_PATH = "gef_project.formats"
+FORMAT_MODULE_PATH = "gef_project.common.formats"
 
 # --- Web -----------------------------------------------------------------------------------------------
 
@@ -217,11 +217,11 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gef_project.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gef_project.accounts.permissions.IsUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["gef_project.api.parsers.BoundedJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["gef_project.common.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "gef_project.api.pagination.EnvelopePagination",
+    "DEFAULT_PAGINATION_CLASS": "gef_project.common.pagination.EnvelopePagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "gef_project.api.handlers.exception_handler",
+    "EXCEPTION_HANDLER": "gef_project.common.handlers.exception_handler",
     # Always UTC, always six fraction digits: clients sort these as text.
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
     # As ASCII: half a surrogate pair is JSON, but not UTF-8.
@@ -248,10 +248,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,  # what is sent lacks what only the server gives
-    "PREPROCESSING_HOOKS": ["gef_project.api.schema.without_trailing_slash"],
+    "PREPROCESSING_HOOKS": ["gef_project.common.schema.without_trailing_slash"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "gef_project.api.examples.with_requests_explained",
+        "gef_project.common.examples.with_requests_explained",
     ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": "status.states.Status",
@@ -271,7 +271,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     _broker_dir = VAR_DIR / "broker"
     for _folder in ("messages", "control"):
         (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT = "gef_project.broker:Transport"
+    CELERY_BROKER_TRANSPORT = "gef_project.devserver.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker_dir / "messages"),
         "data_folder_out": str(_broker_dir / "messages"),

@@ -3,9 +3,9 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gef_project.accounts.urls import auth
-from gef_project.api.cluster import ClusterView, SwarmView
-from gef_project.api.views import HealthView, NoSuchPathView
+from gef_project.operations.health import HealthView, NoSuchPathView
 from gef_project.operations.views import MetricsView
+from gef_project.operations.workers import ClusterView, SwarmView
 
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("gef_project.accounts.urls")),
@@ -26,5 +26,5 @@ urlpatterns = [
     # In the API's own error shape, and before Django tries a redirect to a slash.
     re_path(r"^(api|auth|stats)(/|$)", NoSuchPathView.as_view()),
 ]
-handler400 = "gef_project.api.handlers.bad_request"
-handler500 = "gef_project.api.handlers.server_error"
+handler400 = "gef_project.common.handlers.bad_request"
+handler500 = "gef_project.common.handlers.server_error"

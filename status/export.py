@@ -3,12 +3,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from gef_project.accounts.permissions import IsStaff
-from gef_project.api.export import HOW_EXPORTS_WORK, ExportView, FormatSerializer, files_of, position_of
-from gef_project.api.filters import MomentField
-from gef_project.api.schema import errors
+from gef_project.common.export import HOW_EXPORTS_WORK, ExportView, FormatSerializer, files_of, position_of
+from gef_project.common.filters import MomentField
+from gef_project.common.schema import errors
 
 from .models import StatusLog, StatusLogQuerySet
-from .rows import COLUMNS
+from .row_json import COLUMNS
 from .serializers import StatusLogSerializer
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from django.db import Error, connection
 
 from .models import StatusLog
-from .rows import json_of, rows_of
+from .row_json import json_of, rows_of
 
 INTERVAL = 0.15  # seconds between two looks
 BATCH = 500  # rows

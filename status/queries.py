@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.utils import timezone
 from rest_framework import serializers
 
-from gef_project.api.filters import MomentField
-from gef_project.api.moments import write_moment
+from gef_project.common.datetimes import write_moment
+from gef_project.common.filters import MomentField
 
 from .aggregation import add_over_time, buckets
 from .buckets import UNITS, TooManyBuckets, boundaries
 from .models import StatusLogQuerySet
-from .rows import rows_of
+from .row_json import rows_of
 from .states import Status
 
 # A client that draws a week of minutes asks for 10,081 rows at once.

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from .locking import retries_deadlocks
+from gef_project.common.locking import retries_deadlocks
+
 from .models import StatusLog
 from .triggers import PRUNING
 

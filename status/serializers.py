@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from gef_project.api.examples import EXECUTION_ID, example
+from gef_project.common.examples import EXECUTION_ID, example
 
 from .models import StatusLog
 from .states import ACTIVE, Status, in_order

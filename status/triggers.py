@@ -8,8 +8,8 @@ import pgtrigger
 from django.db import models
 from pgtrigger import compiler
 
+from .sql import ACTIVE_SUM, MISCOUNTED, PREVIOUS, step
 from .states import ACTIVE, Status, count_field, in_order
-from .steps import ACTIVE_SUM, MISCOUNTED, PREVIOUS, step
 
 # All writers of the ledger take this advisory lock, and hold it until their transaction ends.
 LEDGER_LOCK = 5_764_816_170_911_001

@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.models import Max, Min
 
 from .models import StatusLog
+from .sql import ACTIVE_SUM, COUNTS, MISCOUNTED, PREVIOUS
 from .states import Status, count_field
-from .steps import ACTIVE_SUM, COUNTS, MISCOUNTED, PREVIOUS
 from .triggers import EXECUTIONS, SNAPSHOT
 
 SPAN = 100_000  # rows a query: bounds memory, and the time between two reports of progress

@@ -24,14 +24,14 @@ from rest_framework_simplejwt.tokens import Token
 from gef_project.accounts.authentication import BearerAuthentication
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff
-from gef_project.api.errors import BadRequest, Gone
-from gef_project.api.schema import data_of, errors
+from gef_project.common.errors import BadRequest, Gone
+from gef_project.common.schema import data_of, errors
 
-from . import streaming
+from . import server_sent_events as sse
 from .feed import BATCH, Row, feed, rows_after
 from .models import StatusLog
 from .queries import MOST_EXAMINED, StatusQuerySerializer
-from .rows import rows_of
+from .row_json import rows_of
 from .serializers import PAGE, ROW, BucketsSerializer, StatusLogSerializer, StatusPageSerializer
 
 TRACKING = """
@@ -73,7 +73,7 @@ last id and a token that is good. Who does so sees every row once, in order, wha
 """
 
 EVENT_STREAM = "text/event-stream"
-EVENT = streaming.BEGINNING + streaming.event(Row(316, json.dumps(ROW).encode()))
+EVENT = sse.BEGINNING + sse.event(Row(316, json.dumps(ROW).encode()))
 
 
 class EventStreamRenderer(JSONRenderer):
@@ -136,10 +136,10 @@ class StatusLogView(APIView):
         after, per_page = query.validated_data["after"], query.per_page_rows
         total = _rows_to_come(after)
         rows = rows_after(after, per_page)
-        body: Any = streaming.page(rows, per_page, max(total, len(rows)))
+        body: Any = sse.page(rows, per_page, max(total, len(rows)))
         if not rows and query.wait_seconds and self._can_wait():
             reader = self._reader()
-            body = streaming.page_when_there_is_one(feed, reader, after, per_page, query.wait_seconds)
+            body = sse.page_when_there_is_one(feed, reader, after, per_page, query.wait_seconds)
             return StreamingHttpResponse(body, content_type="application/json")
         return HttpResponse(body, content_type="application/json")
 
@@ -148,10 +148,10 @@ class StatusLogView(APIView):
         _rows_to_come(after)
         response: HttpResponseBase
         if self._can_wait():
-            response = StreamingHttpResponse(streaming.events(feed, self._reader(), after))
+            response = StreamingHttpResponse(sse.events(feed, self._reader(), after))
         else:
             rows = rows_after(after, BATCH)
-            response = HttpResponse(streaming.BEGINNING + b"".join(map(streaming.event, rows)))
+            response = HttpResponse(sse.BEGINNING + b"".join(map(sse.event, rows)))
         response["Content-Type"] = EVENT_STREAM
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"  # has nginx pass on every event at once
@@ -161,9 +161,9 @@ class StatusLogView(APIView):
         """Not under ``runserver``, without an event loop: there clients get what there is, and come back."""
         return self.request.method == "GET" and isinstance(self.request._request, ASGIRequest)
 
-    def _reader(self) -> streaming.Reader:
+    def _reader(self) -> sse.Reader:
         token = cast(Token, self.request.auth)
-        return streaming.Reader(token["exp"], self._may_still_read)
+        return sse.Reader(token["exp"], self._may_still_read)
 
     def _may_still_read(self) -> bool:
         try:

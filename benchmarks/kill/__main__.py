@@ -27,14 +27,14 @@ def main() -> int:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
         django.setup()
         # They need the settings, which have read the environment by now.
-        from gef_project import embedded
+        from gef_project.devserver.postgresql.server import server
 
         from .rounds import run
 
         try:
             return run(Path(var_dir), options.rounds, options.writers)
         finally:
-            embedded.server.leave()
+            server.leave()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ import psutil
 from django.conf import settings
 from django.db import connections
 
-from gef_project import embedded
-from gef_project.waiting import still_running
+from gef_project.common.waiting import still_running
+from gef_project.devserver.postgresql.server import server
 
 from .writer import write
 
@@ -126,7 +126,7 @@ class Server:
     name = "server"
 
     def kill(self) -> None:
-        postmaster = embedded.server.process()
+        postmaster = server.process()
         assert postmaster is not None
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
@@ -136,4 +136,4 @@ class Server:
         still_running(processes, PATIENCE)
 
     def come_back(self) -> None:
-        embedded.server.start()
+        server.start()

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
-from status.attribution import attributed_to
+from gef_project.common.attribution import attributed_to
 from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
 from status.states import TERMINAL, Status, in_order
 

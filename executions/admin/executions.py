@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST
 from executions.history import rows_of
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
-from status.admin import AttributedAdmin, PeriodFilter
-from status.admin.changes import actor
+from gef_project.common.admin import AttributedAdmin, DateFilter
+from gef_project.common.admin.attributed_admin import actor
 from status.admin.display import badge, transition
 from status.exceptions import StatusChangeError
 from status.sources import Source
@@ -29,7 +29,7 @@ from status.states import Status
 from .display import document, hours, log_lines, newest
 
 
-class StartFilter(PeriodFilter):
+class StartFilter(DateFilter):
     title = "start"
     field = "start_date"
 

@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from executions.models import Execution, ExecutionQuerySet, Report, accept_reports
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsUser
-from gef_project.api.errors import BadRequest, TooLarge
-from gef_project.api.handlers import error_body
-from gef_project.api.schema import BODY_ERRORS, data_of, errors
-from gef_project.retrying import briefly
+from gef_project.common.errors import BadRequest, TooLarge
+from gef_project.common.handlers import error_body
+from gef_project.common.retrying import briefly
+from gef_project.common.schema import BODY_ERRORS, data_of, errors
 from status.exceptions import LedgerBusy
 
 from .bulk_serializers import (

@@ -6,10 +6,10 @@ from uuid import UUID
 from django.db.models import Q
 from rest_framework import serializers
 
-from gef_project.api.examples import EXECUTION_ID, example
-from gef_project.api.fields import Flag, Id, Text
-from gef_project.api.filters import MomentField
-from gef_project.api.schema import ConstrainedSerializer, ErrorSerializer, one_at_least
+from gef_project.common.examples import EXECUTION_ID, example
+from gef_project.common.fields import Flag, Id, Text
+from gef_project.common.filters import MomentField
+from gef_project.common.schema import ConstrainedSerializer, ErrorSerializer, one_at_least
 from status.states import ACTIVE, in_order
 
 from .examples import CANCEL_MANY, CANCELLED_MANY, OUTCOME, REPORT

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gef_project.accounts.serializers import ME
-from gef_project.api.examples import ERRORS, EXECUTION_ID, SCRIPT_ID, USER_ID
+from gef_project.common.examples import ERRORS, EXECUTION_ID, SCRIPT_ID, USER_ID
 
 NEW_SCRIPT: dict[str, Any] = {
     "slug": "prime-count",

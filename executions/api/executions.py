@@ -13,9 +13,9 @@ from executions.models import Execution, ExecutionQuerySet
 from gef_project.accounts.authentication import Caller, OwnCredential
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsStaffOrOwnCredential, IsUser, IsUserOrOwnCredential
-from gef_project.api.errors import BadRequest
-from gef_project.api.schema import BODY_ERRORS, data_of, errors
-from gef_project.retrying import briefly
+from gef_project.common.errors import BadRequest
+from gef_project.common.retrying import briefly
+from gef_project.common.schema import BODY_ERRORS, data_of, errors
 from status.exceptions import IllegalMove
 from status.states import Status
 

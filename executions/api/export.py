@@ -7,8 +7,8 @@ from rest_framework.request import Request
 
 from executions.models import Execution, ExecutionQuerySet
 from gef_project.accounts.permissions import IsStaff
-from gef_project.api.examples import example
-from gef_project.api.export import (
+from gef_project.common.examples import example
+from gef_project.common.export import (
     HOW_EXPORTS_WORK,
     ROWS_AT_ONCE,
     ExportView,
@@ -16,8 +16,8 @@ from gef_project.api.export import (
     files_of,
     position_of,
 )
-from gef_project.api.filters import MomentField
-from gef_project.api.schema import errors
+from gef_project.common.filters import MomentField
+from gef_project.common.schema import errors
 from status.states import Status
 
 from .examples import EXPORTED

@@ -7,12 +7,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
-from gef_project.api.filters import MomentFilter, WholeNumberFilter
-from gef_project.api.schema import query_parameter
+from gef_project.common.filters import MomentFilter, WholeNumberFilter
+from gef_project.common.schema import query_parameter
 from status.states import Status
 
-from .columns import EXECUTION_COLUMNS, SCRIPT_COLUMNS, Columns
-from .narrowing import arrange, narrow
+from .filter_fields import EXECUTION_COLUMNS, SCRIPT_COLUMNS, Columns
+from .filter_query import arrange, narrow
 
 
 class StatusField(forms.ChoiceField):

@@ -10,8 +10,8 @@ from rest_framework.views import APIView
 from executions.history import history_of
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsUserOrOwnCredential
-from gef_project.api.examples import example
-from gef_project.api.schema import errors
+from gef_project.common.examples import example
+from gef_project.common.schema import errors
 from status.states import Status
 
 from .examples import HISTORY

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsStaffOrOwnCredential, IsUserOrOwnCredential
-from gef_project.api.schema import BODY_ERRORS, data_of, errors
-from gef_project.retrying import briefly
+from gef_project.common.retrying import briefly
+from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .executions import EXECUTION_ID, visible_to
 from .filters import LogFilter

@@ -5,9 +5,9 @@ from uuid import UUID
 from rest_framework import serializers
 
 from executions.models import Script
-from gef_project.api.examples import example
-from gef_project.api.fields import ModelSerializer, Text
-from gef_project.api.filters import MomentField
+from gef_project.common.examples import example
+from gef_project.common.fields import ModelSerializer, Text
+from gef_project.common.filters import MomentField
 
 from .examples import NEW_SCRIPT, SCRIPT, STAFF_SCRIPT
 

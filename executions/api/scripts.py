@@ -19,9 +19,9 @@ from executions.models import Script
 from executions.models.script import ScriptQuerySet
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsUser
-from gef_project.api.errors import BadRequest
-from gef_project.api.schema import BODY_ERRORS, data_of, errors
-from gef_project.retrying import briefly
+from gef_project.common.errors import BadRequest
+from gef_project.common.retrying import briefly
+from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .examples import PARAMS
 from .filters import ScriptLanguage

@@ -11,9 +11,9 @@ from rest_framework import serializers
 
 from executions.models import Execution, ExecutionLog, Level, storable
 from gef_project.accounts.serializers import UserSerializer
-from gef_project.api.examples import example
-from gef_project.api.fields import ModelSerializer
-from gef_project.api.schema import ConstrainedSerializer, one_at_least
+from gef_project.common.examples import example
+from gef_project.common.fields import ModelSerializer
+from gef_project.common.schema import ConstrainedSerializer, one_at_least
 from status.states import INITIAL, Status
 
 from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, REPORT

@@ -15,14 +15,14 @@ from django.utils import timezone
 from executions import dispatch
 from executions.fields import VerbatimJSONField
 from executions.triggers import GUARDS
+from gef_project.common.locking import retries_deadlocks
 from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
-from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
 
-from .moving import Change, Note, columns_of_move, columns_of_report, known_status, move_one
 from .queryset import ExecutionQuerySet
 from .script import Script
+from .transitions import Change, Note, columns_of_move, columns_of_report, known_status, move_one
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User

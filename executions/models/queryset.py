@@ -9,10 +9,10 @@ from django.db.models import F, Value
 from django.utils import timezone
 
 from executions import dispatch
-from status.locking import retries_deadlocks
+from gef_project.common.locking import retries_deadlocks
 from status.states import Status, sources_of
 
-from .moving import Note, columns_of_move, known_status, move_all
+from .transitions import Note, columns_of_move, known_status, move_all
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User

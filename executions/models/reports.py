@@ -8,13 +8,13 @@ from uuid import UUID
 from django.db import transaction
 
 from executions import dispatch
+from gef_project.common.locking import retries_deadlocks
 from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
-from status.locking import retries_deadlocks
 from status.states import MOVES, TERMINAL, Status
 
 from .execution import Execution, line_of_refusal
 from .log import ExecutionLog
-from .moving import Change, Note, change_each, columns_of_move, columns_of_report
+from .transitions import Change, Note, change_each, columns_of_move, columns_of_report
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User

@@ -10,8 +10,8 @@ from django.db import models
 from django.utils import timezone
 
 from executions import dispatch
-from status.attribution import attributed_to
-from status.locking import retries_deadlocks
+from gef_project.common.attribution import attributed_to
+from gef_project.common.locking import retries_deadlocks
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from executions.models import Execution, ExecutionLog
-from status.attribution import attributed_to
+from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
 

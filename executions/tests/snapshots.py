@@ -1,6 +1,6 @@
 from django.db import connection
 
-from gef_project.api.snapshot import APPLICATION_NAME
+from gef_project.common.consistent_read import APPLICATION_NAME
 
 _SNAPSHOTS = "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
-from gef_project.api.export import POSITION_HEADER
+from gef_project.common.export import POSITION_HEADER
 from status.models import StatusLog
 from status.states import Status
 

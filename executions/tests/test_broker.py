@@ -14,7 +14,7 @@ MESSAGES = 2_000
 @pytest.fixture
 def connect(tmp_path: Path) -> Callable[[], Connection]:
     folders = {name: str(tmp_path) for name in ("data_folder_in", "data_folder_out", "control_folder")}
-    return lambda: Connection(transport="gef_project.broker:Transport", transport_options=folders)
+    return lambda: Connection(transport="gef_project.devserver.broker:Transport", transport_options=folders)
 
 
 def test_a_message_is_never_seen_half_written(connect: Callable[[], Connection]) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from executions.api.columns import SCRIPT_COLUMNS
+from executions.api.filter_fields import SCRIPT_COLUMNS
 from executions.models import Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of

@@ -7,7 +7,7 @@ from django.db import connection
 
 from executions.models import Execution, ExecutionLog, Script
 from gef_project.accounts.models import User
-from status.attribution import attributed_to
+from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault

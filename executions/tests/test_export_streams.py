@@ -11,7 +11,7 @@ from django.db import connection
 from executions.models import Execution
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
-from gef_project.api.tests.servers import DEPLOYED, EVENT_LOOP, Server, web_server
+from gef_project.tests.servers import DEPLOYED, EVENT_LOOP, Server, web_server
 from status.models import StatusLog
 
 from .factories import ExecutionFactory

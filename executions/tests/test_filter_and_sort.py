@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from executions.api.columns import EXECUTION_COLUMNS
+from executions.api.filter_fields import EXECUTION_COLUMNS
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of

@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from benchmarks.database import in_processes
 from executions.models import Execution
 from gef_project.accounts.models import User
+from gef_project.common.locking import busy_by_name
 from status.exceptions import IllegalMove, LedgerBusy
-from status.locking import busy_by_name
 from status.models import StatusLog
 from status.states import MOVES, TERMINAL, Status
 from status.tests.racing import find_deadlocks_soon, race, raised

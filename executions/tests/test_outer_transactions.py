@@ -12,9 +12,9 @@ from executions.models import Execution
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from gef_project.accounts.tests.factories import UserFactory
-from gef_project.retrying import patiently
+from gef_project.common.locking import retries_deadlocks
+from gef_project.common.retrying import patiently
 from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
-from status.locking import retries_deadlocks
 from status.models import StatusLog
 from status.states import Status
 from status.tests.racing import race, raised, unfinished, waiting_for_the_ledger

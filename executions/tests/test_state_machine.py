@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
-from status.attribution import attributed_to
+from gef_project.common.attribution import attributed_to
 from status.exceptions import StatusChangeError
 from status.models import StatusLog
 from status.verification import first_fault

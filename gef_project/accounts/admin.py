@@ -7,8 +7,8 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
 
 from gef_project.accounts.models import User
-from status.admin import AttributedAdmin
-from status.admin.changes import actor
+from gef_project.common.admin import AttributedAdmin
+from gef_project.common.admin.attributed_admin import actor
 
 admin.site.site_header = admin.site.site_title = "Execution tracking"
 admin.site.index_title = "Administration"

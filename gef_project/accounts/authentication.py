@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from gef_project.api.errors import CHALLENGE, Unauthorized
+from gef_project.common.errors import CHALLENGE, Unauthorized
 
 from .models import RevokedToken, User
 

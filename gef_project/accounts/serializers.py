@@ -9,12 +9,12 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from executions.credentials import execution_of
-from gef_project.api.errors import TooManyAttempts, Unauthorized
-from gef_project.api.examples import USER_ID, example
+from gef_project.common.errors import TooManyAttempts, Unauthorized
+from gef_project.common.examples import USER_ID, example
 
 from .authentication import Caller, OwnCredential, caller_of, exchange, read_token
 from .models import Role, User
-from .models.attempts import Attempt
+from .models.login_throttle import Attempt
 
 LONGEST_PASSWORD = 4096
 

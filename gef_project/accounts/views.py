@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import Token
 
-from gef_project.api.schema import BODY_ERRORS, data_of, errors
+from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .authentication import end_session, refresh_token_for
 from .models import User

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from gef_project.retrying import patiently
+from gef_project.common.retrying import patiently
 from status.retention import prune
 
 from .models import CountCheck

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from gef_project.accounts.authentication import BearerAuthentication
 from gef_project.accounts.permissions import IsStaff
-from gef_project.api.export import AnyAccept
+from gef_project.common.export import AnyAccept
 
 from .metrics import registry
 

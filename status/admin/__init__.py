@@ -1,5 +1,5 @@
-from .changes import AttributedAdmin
-from .logs import StatusLogAdmin
-from .periods import PeriodFilter
+"""The status log in the admin."""
 
-__all__ = ["AttributedAdmin", "PeriodFilter", "StatusLogAdmin"]
+from .logs import StatusLogAdmin
+
+__all__ = ["StatusLogAdmin"]

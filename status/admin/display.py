@@ -1,4 +1,4 @@
-"""Statuses as coloured badges; ``status/admin.css`` has the colours."""
+"""Statuses as coloured badges; ``common/admin.css`` has the colours."""
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString

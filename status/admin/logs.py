@@ -16,7 +16,7 @@ from status.states import Status, count_field
 
 from .display import transition
 from .filters import EventFilter, FromFilter, SourceFilter, ToFilter
-from .paging import LedgerChangeList, LedgerPaginator, LedgerPeriodFilter, has_every_row
+from .paging import LedgerChangeList, LedgerDateFilter, LedgerPaginator, has_every_row
 
 EXECUTION = "executions.Execution"
 COUNTS = [count_field(status) for status in Status] + ["executions_active"]
@@ -43,7 +43,7 @@ class StatusLogAdmin(admin.ModelAdmin):
         "shown_actor",
         "reason",
     ]
-    list_filter = [LedgerPeriodFilter, EventFilter, FromFilter, ToFilter, SourceFilter]
+    list_filter = [LedgerDateFilter, EventFilter, FromFilter, ToFilter, SourceFilter]
     list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -62,7 +62,7 @@ class StatusLogAdmin(admin.ModelAdmin):
     ]
 
     class Media:
-        css = {"all": ["status/admin.css"]}
+        css = {"all": ["common/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StatusLog]:
         # Whether it exists is all that is asked: its params and results may be megabytes.

@@ -9,9 +9,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 
+from gef_project.common.admin.date_filter import END, START, DateFilter
 from status.models import StatusLog
-
-from .periods import END, START, PeriodFilter
 
 # How many rows a filter without an index may look through: some tens of milliseconds.
 LOOKED_THROUGH = 200_000
@@ -40,7 +39,7 @@ def ids_of_period(start: datetime | None, end: datetime | None) -> range:
     )
 
 
-class LedgerPeriodFilter(PeriodFilter):
+class LedgerDateFilter(DateFilter):
     field = "timestamp"
 
     @cached_property
@@ -82,7 +81,7 @@ class LedgerChangeList(ChangeList):
         queryset = super().get_queryset(request, *args, **kwargs)
         if has_every_row(request) or self.query:
             return queryset
-        period = next(spec for spec in self.filter_specs if isinstance(spec, LedgerPeriodFilter))
+        period = next(spec for spec in self.filter_specs if isinstance(spec, LedgerDateFilter))
         if len(period.ids) <= LOOKED_THROUGH:
             return queryset
         self.looked_from = period.ids[-LOOKED_THROUGH]

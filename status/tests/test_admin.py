@@ -14,9 +14,9 @@ from executions.tests.factories import ExecutionFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.accounts.tests.staff import staff
+from gef_project.common.attribution import attributed_to
 from status.admin import paging
 from status.admin.paging import ids_of_period
-from status.attribution import attributed_to
 from status.models import StatusLog
 from status.sources import Source
 from status.states import Status

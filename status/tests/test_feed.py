@@ -16,7 +16,7 @@ from executions.tests.factories import ExecutionFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status import feed as feeds
-from status import streaming, views
+from status import server_sent_events, views
 from status.feed import Feed
 from status.models import StatusLog
 from status.retention import prune
@@ -212,7 +212,7 @@ def test_who_lags_behind_reads_what_is_no_longer_kept_at_hand(
     play, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "KEPT", 3)
-    monkeypatch.setattr(streaming, "BATCH", 2)
+    monkeypatch.setattr(server_sent_events, "BATCH", 2)
 
     async def scene(talk: Talk) -> None:
         async with talk.get(admin, {"after": 0}, stream=True) as ahead:
@@ -230,7 +230,7 @@ def test_who_lags_behind_reads_what_is_no_longer_kept_at_hand(
 
 
 def test_a_silent_stream_shows_that_it_is_alive(play, admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(server_sent_events, "HEARTBEAT", 0.05)
 
     async def scene(talk: Talk) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
@@ -244,7 +244,7 @@ def test_a_silent_stream_shows_that_it_is_alive(play, admin: User, monkeypatch: 
 def test_a_stream_ends_when_its_reader_may_no_longer_read(
     play, admin: User, monkeypatch: pytest.MonkeyPatch, change: dict[str, bool]
 ) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(server_sent_events, "HEARTBEAT", 0.05)
 
     async def scene(talk: Talk) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
@@ -257,7 +257,7 @@ def test_a_stream_ends_when_its_reader_may_no_longer_read(
 
 
 def test_a_stream_ends_with_its_token(play, admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming.Reader, "left", lambda reader, most: 0.0)
+    monkeypatch.setattr(server_sent_events.Reader, "left", lambda reader, most: 0.0)
 
     async def scene(talk: Talk) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
@@ -268,9 +268,9 @@ def test_a_stream_ends_with_its_token(play, admin: User, monkeypatch: pytest.Mon
 
 
 def test_the_time_that_is_left_is_the_tokens() -> None:
-    assert streaming.Reader(time.time() + 5, lambda: True).left(60) <= 5
-    assert streaming.Reader(time.time() + 500, lambda: True).left(60) == 60
-    assert streaming.Reader(time.time() - 5, lambda: True).left(60) == 0
+    assert server_sent_events.Reader(time.time() + 5, lambda: True).left(60) <= 5
+    assert server_sent_events.Reader(time.time() + 500, lambda: True).left(60) == 60
+    assert server_sent_events.Reader(time.time() - 5, lambda: True).left(60) == 0
 
 
 def test_the_end_of_the_process_ends_every_wait(play, admin: User) -> None:
@@ -315,9 +315,9 @@ def test_a_client_that_hangs_up_waits_no_longer(play, admin: User) -> None:
 def test_a_stream_whose_place_is_pruned_says_so(play, execution: Execution, admin: User) -> None:
     async def scene(talk: Talk) -> None:
         await move(execution, Status.READY)
-        reader = streaming.Reader(time.time() + 60, lambda: True)
+        reader = server_sent_events.Reader(time.time() + 60, lambda: True)
         await sync_to_async(lambda: list(prune(StatusLog.objects.newest().timestamp)))()
-        parts = [part.decode() async for part in streaming.events(talk.feed, reader, 0)]
+        parts = [part.decode() async for part in server_sent_events.events(talk.feed, reader, 0)]
         assert '"code": "gone"' in parts[-1]
 
     play(scene)

@@ -14,10 +14,10 @@ from django.db import connection
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
 from executions.tests.processes import environment_of_test
-from status.following import Follower, Line, RowsAreGone
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
+from status.tail import Follower, Line, RowsAreGone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,4 +1,4 @@
-from .attempts import LoginAttempts
+from .login_throttle import LoginAttempts
 from .revocation import RevokedToken
 from .user import LowercaseEmailField, Role, User, UserManager
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models, transaction
 from django.utils import timezone
 
-from status.locking import retries_deadlocks
+from gef_project.common.locking import retries_deadlocks
 
 
 class Role(models.TextChoices):

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from gef_project.accounts.models import User, attempts
+from gef_project.accounts.models import User, login_throttle
 
 from .clients import client_of
 from .clock import Clock
@@ -157,7 +157,7 @@ def test_a_new_password_needs_the_old_one_and_ends_every_session(worker: User) -
 
 
 def test_the_old_password_cannot_be_guessed_either(worker: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "timezone", Clock())
+    monkeypatch.setattr(login_throttle, "timezone", Clock())
     client = client_of(worker)
     guess = {"password": "another phrase", "old_password": "guess"}
     codes = [client.patch(ME, guess).status_code for _ in range(11)]

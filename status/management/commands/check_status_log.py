@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from gef_project.accounts import arguments
 from gef_project.accounts.models import User
+from gef_project.common.locking import busy_by_name
 from status.arguments import row_id
 from status.exceptions import LedgerBusy
-from status.locking import busy_by_name
 from status.models import StatusLog
 from status.sources import Source
 from status.verification import first_fault

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from status.arguments import row_id
-from status.following import Follower, Line, RowsAreGone, as_json
 from status.models import StatusLog
+from status.tail import Follower, Line, RowsAreGone, as_json
 
 
 class Command(BaseCommand):

@@ -1,0 +1,95 @@
+"""What ``filter`` and ``sort`` may name, and what it is in the database."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db.models import DurationField, ExpressionWrapper, F, FloatField, TextField, Value
+from django.db.models.functions import Cast, Coalesce, Lower, Now
+
+from gef_project.common.datetimes import A_MOMENT, read_moment
+
+from .script_serializers import BUILT
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field as clients name it.
+
+    Attributes:
+        expression: what is compared, and sorted by.
+        read: makes of a text what ``expression`` is compared with; a ValueError if it cannot.
+        read_last: as ``read``, if a text can stand for all from one value to another, as a day does.
+        wanted: what ``read`` can read, in words.
+        text: in what ``like`` looks; None if it does not.
+        ordered: whether one value can be less than another.
+    """
+
+    expression: Any
+    read: Callable[[str], Any]
+    wanted: str
+    text: Any = None
+    read_last: Callable[[str], Any] | None = None
+    ordered: bool = True
+    for_staff: bool = False
+
+
+def _identity(path: str, *, for_staff: bool = False) -> Column:
+    text = Cast(path, TextField())
+    return Column(F(path), UUID, "a UUID", text, ordered=False, for_staff=for_staff)
+
+
+def _text(path: Any, *, for_staff: bool = False) -> Column:
+    lower = Lower(path)
+    return Column(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
+
+
+def _moment(path: str) -> Column:
+    return Column(F(path), read_moment, A_MOMENT, read_last=partial(read_moment, ends=True))
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _number(text: str) -> float:
+    if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", text):
+        raise ValueError(text)
+    return float(text)
+
+
+_until_now = ExpressionWrapper(Coalesce("end_date", Now()) - F("start_date"), DurationField())
+
+Columns = Mapping[str, Column]
+
+EXECUTION_COLUMNS: Columns = {
+    "id": _identity("id"),
+    "script_id": _identity("script_id"),
+    "user_id": _identity("user_id", for_staff=True),
+    "status": _text("status"),
+    "script_name": _text("script__name"),
+    "user_name": _text("user__name", for_staff=True),
+    "user_email": _text("user__email", for_staff=True),
+    "progress": Column(Cast("progress", FloatField()), _number, "a number"),
+    "duration": Column(_until_now, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
+    "start_date": _moment("start_date"),
+    "end_date": _moment("end_date"),
+}
+SCRIPT_COLUMNS: Columns = {
+    "id": _identity("id"),
+    "name": _text("name"),
+    "slug": _text("slug"),
+    "description": _text("description"),
+    "status": _text(Value(BUILT)),
+    "public": Column(F("published"), _flag, "'true' or 'false'", ordered=False),
+    "user_id": _identity("user_id"),
+    "user_name": _text("user__name", for_staff=True),
+    "created_at": _moment("created_at"),
+    "updated_at": _moment("updated_at"),
+}

@@ -1,0 +1,102 @@
+"""Admin pages of models whose deletion deletes executions, itself or by a cascade."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin, messages
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from gef_project.common.attribution import attributed_to
+from gef_project.common.locking import busy_by_name
+from status.exceptions import LedgerBusy
+from status.sources import Source
+
+if TYPE_CHECKING:
+    from gef_project.accounts.models import User
+
+SHOWN = 100  # objects named on a confirmation page; the others are counted
+
+
+def actor(request: HttpRequest) -> "User":
+    """Whom to attribute a change to; the admin has let nobody in who is not a user."""
+    return cast("User", request.user)
+
+
+class AttributedAdmin(admin.ModelAdmin):
+    """Every deletion is attributed to the user, and a busy ledger refuses it with a message."""
+
+    delete_confirmation_template = "common/admin/delete_confirmation.html"
+    delete_selected_confirmation_template = "common/admin/delete_selected_confirmation.html"
+
+    class Media:
+        css = {"all": ["common/admin.css"]}
+
+    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
+        with _deletions(request, f"Deleted {self.opts.verbose_name} {obj}."):
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        with _deletions(request, f"Deleted selected {self.opts.verbose_name_plural}."):
+            super().delete_queryset(request, queryset)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().delete_view(request, *args, **kwargs)
+        except LedgerBusy as busy:
+            self.message_user(request, str(busy), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        try:
+            with transaction.atomic():  # with the admin's own record of the action
+                return super().response_action(request, *args, **kwargs)
+        except LedgerBusy as busy:
+            self.message_user(request, str(busy), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def get_deleted_objects(
+        self, objs: Sequence[models.Model] | models.QuerySet[Any], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Count what a cascade deletes, where Django lists it: that is every log line of every run."""
+        pks = [obj.pk for obj in objs]
+        counts = Counter({self.model: len(pks)})
+        counts += _cascade(self.model._base_manager.filter(pk__in=pks))
+        forbidden = [model for model in counts if not self._may_delete(request, model)]
+        if not all(self.has_delete_permission(request, obj) for obj in objs):
+            forbidden.append(self.model)
+        names = [str(obj) for obj in objs[:SHOWN]]
+        if len(pks) > SHOWN:
+            names.append(f"… and {len(pks) - SHOWN} more")
+        return (
+            names,
+            {str(model._meta.verbose_name_plural): count for model, count in counts.items()},
+            {str(model._meta.verbose_name) for model in forbidden},
+            [],
+        )
+
+    def _may_delete(self, request: HttpRequest, model: type[models.Model]) -> bool:
+        if not self.admin_site.is_registered(model):
+            return True
+        return self.admin_site.get_model_admin(model).has_delete_permission(request)
+
+
+@contextmanager
+def _deletions(request: HttpRequest, reason: str) -> Iterator[None]:
+    with busy_by_name(), attributed_to(actor(request), Source.ADMIN, reason):
+        yield
+
+
+def _cascade(rows: models.QuerySet[Any]) -> Counter[type[models.Model]]:
+    """How many objects of which models go with these rows."""
+    counts: Counter[type[models.Model]] = Counter()
+    for relation in rows.model._meta.related_objects:
+        if getattr(relation, "on_delete", None) is models.CASCADE:
+            model = cast("type[models.Model]", relation.related_model)
+            related = model._base_manager.filter(**{f"{relation.field.name}__in": rows})
+            if count := related.count():
+                counts[model] += count
+                counts += _cascade(related)
+    return counts

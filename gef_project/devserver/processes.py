@@ -1,0 +1,120 @@
+"""The processes that make up the service, each a group of its own, started and stopped together."""
+
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from gef_project.common.waiting import still_running
+
+from . import CannotRun
+
+MARK = "GEF_SUPERVISED"  # in the environment of every process, with the directory whose data they use
+PATIENCE = 8.0  # seconds between asking and killing: longer than a worker takes to stop its runs
+LAST_LINES = 15
+LOOKS = 5  # for processes: one that is being stopped may start another, as a Celery worker replaces its own
+
+
+class Group:
+    def __init__(self, var_dir: Path) -> None:
+        self._mark = str(var_dir)
+        self._log_dir = var_dir / "log"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stop_by: dict[str, signal.Signals] = {}
+
+    def start(self, name: str, command: list[str], stop_by: signal.Signals = signal.SIGTERM) -> None:
+        """Start it, away from the terminal's Ctrl-C; what it prints goes to its log."""
+        self._stop_by[name] = stop_by
+        self._log_dir.mkdir(exist_ok=True)
+        with self.log(name).open("wb") as log, _interruptions_wait():
+            self._processes[name] = subprocess.Popen(  # noqa: S603
+                command,
+                env={**os.environ, MARK: self._mark, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def log(self, name: str) -> Path:
+        return self._log_dir / f"{name}.log"
+
+    def raise_if_one_ended(self) -> None:
+        """
+        Raises:
+            CannotRun: one has; the message shows the end of its log.
+        """
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise CannotRun(f"{self.last_lines(name)}\n{name} has ended (status {process.returncode}).")
+
+    def last_lines(self, name: str) -> str:
+        with self.log(name).open(errors="replace") as log:
+            return "".join(deque(log, LAST_LINES)).rstrip()
+
+    def stop(self) -> None:
+        """Stop them and whatever they have started, kindly first. Returns when all are gone."""
+        family = []
+        for name, process in self._processes.items():
+            if process.poll() is None:
+                leader = psutil.Process(process.pid)
+                family += [leader, *leader.children(recursive=True)]
+                process.send_signal(self._stop_by[name])
+        _see_them_end(family)
+        self.stop_leftovers()
+
+    def stop_leftovers(self) -> int:
+        """Stop the processes that are left running on the same data, say by a killed supervisor.
+
+        Returns:
+            How many.
+        """
+        stopped = 0
+        for _ in range(LOOKS):
+            left = [process for process in psutil.process_iter() if self._is_ours(process)]
+            if not left:
+                break
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            _see_them_end(left)
+            stopped += len(left)
+        return stopped
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """A service, or a script that a worker runs: that has an environment of its own."""
+        with suppress(psutil.Error, OSError):
+            environment = process.environ()
+            params_file = environment.get("PARAMS_FILE", "")
+            return environment.get(MARK) == self._mark or params_file.startswith(f"{self._mark}/")
+        return False
+
+
+@contextmanager
+def _interruptions_wait() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM take effect afterwards: half-way, they would leave a process that nobody knows.
+
+    Not by a mask of signals, which the process would inherit.
+    """
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _see_them_end(processes: list[psutil.Process]) -> None:
+    for process in still_running(processes, PATIENCE):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    still_running(processes, PATIENCE)

@@ -1,0 +1,123 @@
+"""From an empty directory to a running service, and back."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+from django.conf import settings
+from django.db import Error, connection
+
+from status.models import StatusLog
+from status.tail import Follower, Line
+
+from . import CannotRun
+from .demo import Tour
+from .preparation import (
+    find_broker,
+    find_database,
+    first_line,
+    have_admin,
+    keep_embedded_server,
+    migrate,
+    only_one,
+    port_is_free,
+    register_examples,
+)
+from .processes import Group
+from .readiness import wait_until_up
+
+TICK = 0.1  # seconds between two looks at the ledger and the processes
+DATABASE_PATIENCE = 60.0  # seconds that the database may be away
+
+SERVICES = {
+    "web": [
+        *("gunicorn", f"--config={settings.BASE_DIR / 'deploy' / 'gunicorn.conf.py'}"),
+    ],
+    "worker": [
+        *("celery", "--app=gef_project", "worker", "--hostname=worker@%h", "--concurrency=2"),
+        *("--loglevel=INFO", "--without-gossip", "--without-mingle"),
+    ],
+    # No pid file: one of a killed beat would be in the way of the next.
+    "beat": ["celery", "--app=gef_project", "beat", "--loglevel=INFO", "--pidfile="],
+}
+# SIGQUIT has a worker stop its runs, and put back what it has not begun; at SIGTERM it would wait for them.
+STOP_BY = {"web": signal.SIGTERM, "worker": signal.SIGQUIT, "beat": signal.SIGTERM}
+
+
+def run() -> None:
+    """Start everything, print the ledger as it grows, and stop everything at Ctrl-C or SIGTERM.
+
+    Raises:
+        CannotRun: something is in the way, or one of the processes has ended.
+        KeyboardInterrupt: it was stopped.
+    """
+    with only_one():
+        keep_embedded_server()
+        group = Group(settings.VAR_DIR)
+        if left := group.stop_leftovers():
+            _say(f"Stopped {left} processes that a killed run had left behind.")
+        port_is_free(settings.PORT)
+        find_database()
+        find_broker()
+        migrate()
+        admin = have_admin(_say)
+        register_examples()
+        feed = Follower(StatusLog.objects.newest().pk)
+        try:
+            for name, module_and_arguments in SERVICES.items():
+                group.start(name, [sys.executable, "-m", *module_and_arguments], STOP_BY[name])
+            wait_until_up(group)
+            _introduce()
+            _follow(group, feed, Tour(admin))
+        finally:
+            # From here on, another Ctrl-C changes nothing: it is being done.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            with suppress(BrokenPipeError):
+                _say("\nStopping.")
+            group.stop()
+            with suppress(Error, BrokenPipeError):
+                _print(feed)
+
+
+def _introduce() -> None:
+    url = f"http://127.0.0.1:{settings.PORT}"
+    _say(
+        f"Admin     {url}/admin/\n"
+        f"API       {url}/api/v1/\n"
+        f"API docs  {url}/api/docs\n"
+        f"Logs      {os.path.relpath(settings.VAR_DIR / 'log')}/\n"
+        "\n"
+        "Every change of a status, as it is logged (times in UTC); Ctrl-C stops everything:\n"
+    )
+
+
+def _follow(group: Group, feed: Follower, tour: Tour) -> None:
+    tour.submit()
+    seen = time.monotonic()
+    while True:
+        group.raise_if_one_ended()
+        try:
+            for row in _print(feed):
+                tour.see(row)
+            tour.go_on()
+            seen = time.monotonic()
+        except Error as error:
+            # The next connection starts the embedded server anew; another one may come back.
+            connection.close()
+            if time.monotonic() - seen > DATABASE_PATIENCE:
+                raise CannotRun(f"The database is gone: {first_line(error)}") from error
+        time.sleep(TICK)
+
+
+def _print(feed: Follower) -> list[StatusLog]:
+    rows = feed.read()
+    for row in rows:
+        _say(str(Line(row, coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))))
+    return rows
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201

@@ -1,0 +1,39 @@
+"""Rows are written by the database as the schema's serializer says."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from executions.models import Execution
+from gef_project.accounts.models import User
+from status.models import StatusLog
+from status.row_json import json_of, rows_of
+from status.serializers import StatusLogSerializer
+from status.states import Status
+
+from .histories import set_times
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def logs(execution: Execution, admin: User) -> list[StatusLog]:
+    """A snapshot, a creation, two moves and a deletion; one without a fraction of a second."""
+    execution.update_status(Status.RUNNING, actor=admin, source="shell", reason="“why”\n\t\\ é 🙂 </script>")
+    execution.update_status(Status.FAILED)
+    Execution.objects.all().delete()
+    newest = StatusLog.objects.newest().timestamp.replace(microsecond=0)
+    return set_times([newest + timedelta(microseconds=count) for count in (0, 1, 20, 300_000, 300_000)])
+
+
+def test_they_are_as_the_serializer_would_write_them(logs: list[StatusLog]) -> None:
+    rows = rows_of(StatusLog.objects.order_by("id"))
+    assert rows == list(StatusLogSerializer(logs, many=True).data)
+    assert [list(row) for row in rows] == [StatusLogSerializer.Meta.fields] * 5
+
+
+def test_their_json_is_one_line_of_ascii(logs: list[StatusLog]) -> None:
+    for row in rows_of(StatusLog.objects.order_by("id")):
+        assert json.loads(json_of(row).decode("ascii")) == row
+        assert b"\n" not in json_of(row)
