@@ -1,8 +1,4 @@
-"""Who makes a change and why, for the log rows that the database itself writes.
-
-Creations and deletions of executions are logged by triggers, so that a cascade or hand-written
-SQL is logged too. What a trigger cannot know is handed to it in settings of the transaction.
-"""
+"""Who changes executions, by what, and why: what the database's triggers write to the status log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,25 +9,25 @@ from django.db import connection, transaction
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
-# As SQL: what the triggers read. Outside of any block each is null or the empty string.
-ACTOR = "nullif(current_setting('status_log.actor', true), '')::uuid"
-SOURCE = "coalesce(current_setting('status_log.source', true), '')"
-REASON = "coalesce(current_setting('status_log.reason', true), '')"
+_NAMES = ["actor", "source", "reason", "permission"]
+_READ = ", ".join(f"coalesce(current_setting('status_log.{name}', true), '')" for name in _NAMES)
+_WRITE = ", ".join(f"set_config('status_log.{name}', %s, true)" for name in _NAMES)
 
 
 @contextmanager
-def attributed_to(actor: "User | None" = None, source: str = "", reason: str = "") -> Iterator[None]:
-    """Attribute the creations and deletions of executions inside the block, which is one transaction."""
-    with transaction.atomic():
-        _hand_over(str(actor.pk) if actor else "", source, reason)
+def attributed_to(
+    actor: "User | None" = None, source: str = "", reason: str = "", *, permission: str = ""
+) -> Iterator[None]:
+    """Attribute what the block changes, which is one transaction, or a part of one.
+
+    Afterwards an outer block's attribution is in effect again. An error takes the settings back by itself.
+
+    Args:
+        permission: what the block may do to statuses; only for the methods that change them.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        inner = [str(actor.pk) if actor else "", source, reason, permission]
+        cursor.execute(f"SELECT {_READ}, {_WRITE}", inner)
+        outer = cursor.fetchone()[: len(_NAMES)]
         yield
-        _hand_over("", "", "")  # an outer transaction goes on without it
-
-
-def _hand_over(actor: str, source: str, reason: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('status_log.actor', %s, true),"
-            " set_config('status_log.source', %s, true), set_config('status_log.reason', %s, true)",
-            [actor, source, reason],
-        )
+        cursor.execute(f"SELECT {_WRITE}", outer)

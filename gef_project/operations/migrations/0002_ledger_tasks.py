@@ -18,7 +18,7 @@ def uninstall(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("operations", "0001_count_check"),
-        ("executions", "0003_periodic_tasks"),
+        ("executions", "0001_initial"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
 
