@@ -20,7 +20,7 @@ from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
 from status.models import StatusLog
-from status.states import MOVES, TERMINAL, Status
+from status.states import TRANSITIONS, TERMINAL, Status
 from status.verification import first_fault
 
 
@@ -41,7 +41,7 @@ def race(seconds: float, number: int) -> dict[str, int]:
                     Execution.objects.create(script=script, user=user)
                 done["creations"] += 1
             else:
-                moves = [*MOVES[Status(execution.status)], chance.choice(list(Status))]
+                moves = [*TRANSITIONS[Status(execution.status)], chance.choice(list(Status))]
                 done["moves"] += (
                     execution.update_status(chance.choice(sorted(moves)), source="race") is not None
                 )

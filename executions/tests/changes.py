@@ -30,7 +30,7 @@ def move_many(execution: Execution) -> None:
 
 
 def take(execution: Execution) -> None:
-    assert execution.take("worker")
+    assert execution.claim("worker")
 
 
 def create_many(execution: Execution) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from executions.models import Execution, Report, accept_reports
+from executions.models import Execution, Report
 from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, StatusChangeError
 from status.models import StatusLog
@@ -53,7 +53,7 @@ def test_each_report_in_each_status_does_what_it_does_alone(status: Status) -> N
             expected.append(execution.accept_report(**report, source="worker"))
         except StatusChangeError as error:
             expected.append((type(error), vars(error)))
-    refusals = accept_reports(
+    refusals = Execution.objects.accept_reports(
         [Report(execution.pk, **report) for execution, report in zip(together, REPORTS, strict=True)],
         source="worker",
     )
@@ -64,7 +64,7 @@ def test_each_report_in_each_status_does_what_it_does_alone(status: Status) -> N
 
 def test_reports_of_one_execution_are_applied_in_their_order(execution: Execution, admin: User) -> None:
     other = ExecutionFactory()
-    refusals = accept_reports(
+    refusals = Execution.objects.accept_reports(
         [
             Report(execution.pk, "RUNNING"),
             Report(execution.pk, None, 10),
@@ -86,7 +86,7 @@ def test_reports_of_one_execution_are_applied_in_their_order(execution: Executio
 
 
 def test_an_execution_that_is_gone_does_not_stop_the_others(execution: Execution) -> None:
-    refusals = accept_reports([Report(uuid4(), "RUNNING"), Report(execution.pk, "RUNNING")])
+    refusals = Execution.objects.accept_reports([Report(uuid4(), "RUNNING"), Report(execution.pk, "RUNNING")])
     assert [type(refusal) for refusal in refusals] == [ExecutionGone, type(None)]
 
 
@@ -99,7 +99,7 @@ def test_the_number_of_statements_does_not_grow(django_assert_num_queries) -> No
     ]
     before = StatusLog.objects.newest().id
     with django_assert_num_queries(4):  # lock, change and log, and the savepoint of a test
-        assert accept_reports(reports) == [None] * 30
+        assert Execution.objects.accept_reports(reports) == [None] * 30
     moved = StatusLog.objects.after(before).values_list("execution", flat=True)
     assert list(moved) == [report.execution_id for report in reports]
     assert Execution.objects.get(pk=reports[7].execution_id).results == {"number": 7}

@@ -1,67 +1,79 @@
-"""Tricks of hand-written SQL, by who owns the tables: each is refused, or changes nothing."""
+"""Tricks of hand-written SQL, by whoever may write the tables: each is refused, or comes out right."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from executions.models import Execution
+from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
-from .test_guards import DOOR, raw_sql, sql
+from .test_guards import METHOD, raw_sql, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TO_RUNNING = "UPDATE executions_execution SET status = 'RUNNING'"
-TO_READY = "UPDATE executions_execution SET status = 'READY'"
-LOG = """
-    INSERT INTO status_log (execution_id, status_from, status_to) SELECT id, %s, %s FROM executions_execution
-"""
+TO_READY = "UPDATE executions_execution SET status = 'READY' WHERE status = 'PENDING'"
+FORGED = "INSERT INTO status_log (id, execution_id, status_from, status_to) VALUES (%s, %s, %s, %s)"
 
 
-@pytest.mark.parametrize("first", [TO_RUNNING, f"{TO_RUNNING}, moves = 0", f"{TO_RUNNING}, moved_in = 1"])
-def test_moves_there_and_back_need_their_own_rows(first: str) -> None:
-    execution = ExecutionFactory(status=Status.READY)
-    execution.update_status(Status.RUNNING)
-    execution.update_status(Status.READY)
-    with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
-        sql(first)
+@contextmanager
+def refused(message: str) -> Iterator[None]:
+    """Whatever happens inside is refused, by the time of its commit, and has changed nothing."""
+    newest = StatusLog.objects.newest()
+    before = list(Execution.objects.order_by("pk").values_list("pk", "status"))
+    with pytest.raises(IntegrityError, match=message), transaction.atomic():
+        yield
+    assert StatusLog.objects.newest() == newest
+    assert list(Execution.objects.order_by("pk").values_list("pk", "status")) == before
+    assert first_fault() is None
+
+
+def permitted() -> "contextmanager[None]":
+    return attributed_to(source="shell", permission="transition")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH one AS (UPDATE executions_execution SET status = 'READY'),"
+        " other AS (UPDATE executions_execution SET status = 'RUNNING') SELECT",
+        "WITH gone AS (DELETE FROM executions_execution) UPDATE executions_execution SET status = 'READY'",
+        "MERGE INTO executions_execution AS e USING (SELECT) AS nothing ON true"
+        " WHEN MATCHED THEN UPDATE SET status = 'RUNNING'",
+        "INSERT INTO executions_execution (id, script_id, user_id, params, results, status, progress, worker)"
+        " SELECT chosen.id, script_id, user_id, params, results, status, progress, worker"
+        " FROM executions_execution, unnest(ARRAY[executions_execution.id, gen_random_uuid()]) AS chosen(id)"
+        " ON CONFLICT (id) DO UPDATE SET status = 'READY'",
+    ],
+    ids=["the same ones twice", "changed and deleted", "merge", "upsert"],
+)
+def test_with_permission_every_statement_is_logged_right(statement: str) -> None:
+    for _ in range(3):
+        ExecutionFactory()
+    with permitted():
+        sql(statement)
+    assert first_fault() is None
+
+
+def test_a_row_says_where_its_execution_came_from_whatever_happened_before() -> None:
+    execution = ExecutionFactory()
+    with permitted():
         sql(TO_READY)
-
-
-def test_moves_there_and_back_need_their_own_rows_in_one_transaction_too() -> None:
-    execution = ExecutionFactory(status=Status.READY)
-    with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
-        execution.update_status(Status.RUNNING)
-        execution.update_status(Status.READY)
-        sql(TO_RUNNING)
-        sql(TO_READY)
-
-
-def test_who_says_where_a_move_came_from_says_the_truth() -> None:
-    ExecutionFactory(status=Status.READY)
-    with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
-        sql(TO_RUNNING)
-        sql(LOG, "PENDING", "RUNNING")
-
-
-def test_moves_are_numbered_by_the_database() -> None:
-    execution = ExecutionFactory(status=Status.READY)
-    sql("UPDATE executions_execution SET moves = 7, moved_in = 7")
-    stale = Execution.objects.get()
-    execution.update_status(Status.RUNNING)
-    stale.moves, stale.status = 7, Status.RUNNING
-    stale.save()
-    assert list(StatusLog.objects.order_by("id").values_list("move", flat=True)) == [None, 0, 1, 2]
-    assert Execution.objects.get().moves == 2
-
-
-def test_a_change_of_something_else_is_no_proof_of_a_move() -> None:
-    execution = ExecutionFactory(status=Status.RUNNING)
-    with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
-        execution.report(progress=5)
-        StatusLog.objects.create(execution=execution, status_from=Status.READY, status_to=Status.RUNNING)
+        sql("UPDATE executions_execution SET status = 'RUNNING'")
+        sql("UPDATE executions_execution SET status = 'READY'")
+    rows = StatusLog.objects.filter(execution=execution).order_by("id")
+    assert list(rows.values_list("status_from", "status_to")) == [
+        (None, "PENDING"),
+        ("PENDING", "READY"),
+        ("READY", "RUNNING"),
+        ("RUNNING", "READY"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,36 +81,99 @@ def test_a_change_of_something_else_is_no_proof_of_a_move() -> None:
 )
 def test_what_a_session_calls_by_the_same_name_deceives_nobody(shadow: str) -> None:
     execution = ExecutionFactory()
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY {shadow}")
+    newest = StatusLog.objects.newest()
+    sql(f"CREATE TEMPORARY {shadow}")
     try:
-        with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
+        with permitted():
             raw_sql(execution)
-            if "TABLE" in shadow:
-                sql(LOG, "PENDING", "RUNNING")
     finally:
         connection.close()
-    assert Execution.objects.get().status == Status.PENDING
+    assert StatusLog.objects.newest().pk == newest.pk + 1
     assert first_fault() is None
 
 
-def test_a_snapshot_in_the_middle_of_a_statement_is_refused() -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"WITH changed AS ({TO_READY} RETURNING id)"
+        " SELECT append_status_snapshot(NULL, 'shell', '') FROM changed LIMIT 1",
+        f"WITH counted AS MATERIALIZED (SELECT append_status_snapshot(NULL, 'shell', '')), changed AS"
+        f" ({TO_READY} RETURNING id) SELECT * FROM counted",
+    ],
+    ids=["after the change", "before the change"],
+)
+def test_a_snapshot_inside_a_statement_that_changes_statuses_is_never_wrong(statement: str) -> None:
     ExecutionFactory()
-    newest = StatusLog.objects.newest()
-    with pytest.raises(IntegrityError, match="statement of its own"):
-        sql(
-            f"WITH moved AS ({TO_READY} RETURNING id), counted AS ("
-            "INSERT INTO status_log (source) SELECT 'shell' FROM moved RETURNING id)"
-            " INSERT INTO status_log (execution_id, status_from, status_to)"
-            " SELECT moved.id, 'PENDING', 'READY' FROM moved, counted"
-        )
-    assert StatusLog.objects.newest() == newest
+    newest = StatusLog.objects.newest().pk
+    with suppress_refusal("statement of its own"), permitted():
+        sql(statement)
+    assert StatusLog.objects.newest().pk in (newest, newest + 2)
+    assert first_fault() is None
 
 
-@pytest.mark.parametrize("when", ["IMMEDIATE", "DEFERRED"])
-def test_the_time_of_the_checks_opens_no_door(when: str) -> None:
+@contextmanager
+def suppress_refusal(message: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as refusal:
+        assert message in str(refusal)
+
+
+def test_changes_after_a_snapshot_of_the_same_transaction_are_right() -> None:
     execution = ExecutionFactory()
-    with pytest.raises(IntegrityError, match=DOOR), transaction.atomic():
-        sql(f"SET CONSTRAINTS ALL {when}")
-        raw_sql(execution)
-        sql("SET CONSTRAINTS ALL DEFERRED")
+    with transaction.atomic():
+        StatusLog.objects.append_snapshot(source="shell")
+        execution.update_status(Status.RUNNING)
+        execution.delete()
+    assert first_fault() is None
+
+
+@pytest.mark.parametrize("setting", ["", "SELECT set_config('status_log.writing', 'on', true);"])
+def test_a_trigger_of_the_callers_own_cannot_forge_a_creation(setting: str) -> None:
+    sql("CREATE TABLE callers (id uuid)")
+    try:
+        sql(
+            "CREATE FUNCTION forge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" {setting.replace('SELECT', 'PERFORM')} INSERT INTO status_log (id, execution_id, status_to)"
+            " VALUES ((SELECT max(id) + 1 FROM status_log), NEW.id, 'PENDING'); RETURN NEW; END $$"
+        )
+        sql("CREATE TRIGGER forge AFTER INSERT ON callers FOR EACH ROW EXECUTE FUNCTION forge()")
+        with refused("The database itself|has just been created"):
+            sql("INSERT INTO callers VALUES (%s)", uuid4())
+    finally:
+        sql("DROP TABLE callers; DROP FUNCTION IF EXISTS forge")
+
+
+def test_a_deletion_of_an_execution_that_is_there_cannot_be_forged() -> None:
+    execution = ExecutionFactory()
+    with refused("has just been created or deleted"):
+        sql("SELECT set_config('status_log.writing', 'on', true)")
+        sql(FORGED, StatusLog.objects.newest().pk + 1, execution.pk, "PENDING", None)
+
+
+@pytest.fixture
+def plain_role() -> Iterator[str]:
+    """A role that may read and write rows, and nothing else."""
+    role = "gef_test_plain"
+    sql(f"DROP ROLE IF EXISTS {role}")
+    sql(f"CREATE ROLE {role}")
+    sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+    yield role
+    connection.close()
+    sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_role_that_may_only_write_rows_can_use_the_methods(plain_role: str) -> None:
+    execution = ExecutionFactory()
+    sql(f"SET ROLE {plain_role}")
+    execution.update_status(Status.RUNNING)
+    Execution.objects.filter(pk=execution.pk).cancel(reason="enough")
+    ExecutionFactory(user=execution.user, script=execution.script).delete()
+    with refused(METHOD):
+        sql("UPDATE executions_execution SET status = 'FAILED'")
+    with refused("The database itself"):
+        sql(FORGED, StatusLog.objects.newest().pk + 1, execution.pk, "CANCELLED", "FAILED")
+    for statement in ("TRUNCATE status_log", "ALTER TABLE status_log DISABLE TRIGGER ALL"):
+        with pytest.raises(ProgrammingError, match="permission denied|must be owner"):
+            sql(statement)
+    assert first_fault() is None

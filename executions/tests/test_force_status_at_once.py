@@ -16,7 +16,7 @@ from gef_project.accounts.models import User
 from gef_project.common.locking import busy_by_name
 from status.exceptions import IllegalMove, LedgerBusy
 from status.models import StatusLog
-from status.states import MOVES, TERMINAL, Status
+from status.states import TRANSITIONS, TERMINAL, Status
 from status.tests.racing import find_deadlocks_soon, race, raised
 from status.verification import first_fault
 
@@ -60,7 +60,7 @@ def lock_then_move(chance: random.Random) -> None:
         with busy_by_name():  # a statement of the caller's own, which may be the one to end a deadlock
             execution = Execution.objects.select_for_update(no_key=True).get(pk=pk)
         if execution.status not in TERMINAL:
-            execution.update_status(chance.choice(sorted(MOVES[Status(execution.status)])))
+            execution.update_status(chance.choice(sorted(TRANSITIONS[Status(execution.status)])))
 
 
 def log_then_move(chance: random.Random) -> None:

@@ -29,7 +29,7 @@ def ago(age: timedelta) -> Any:
 
 
 def on_worker(execution: Execution, *, silent_for: timedelta, worker: str = "w1") -> Execution:
-    execution.take(worker)
+    execution.claim(worker)
     Execution.objects.filter(pk=execution.pk).update(heartbeat_at=ago(silent_for))
     return execution
 
@@ -63,21 +63,21 @@ def test_an_execution_whose_worker_beats_is_left_alone(execution: Execution) -> 
 
 
 def test_an_execution_just_taken_is_left_alone(execution: Execution) -> None:
-    execution.take("w1")
+    execution.claim("w1")
     assert monitoring.fail_lost() == 0
 
 
 def test_an_execution_on_a_worker_outside_is_left_alone(execution: Execution) -> None:
     execution.update_status(Status.RUNNING, source="api")
     Execution.objects.update(start_date=ago(LONG), queued_at=ago(LONG))
-    assert (monitoring.fail_lost(), monitoring.hand_out_overdue()) == (0, 0)
+    assert (monitoring.fail_lost(), monitoring.requeue_overdue()) == (0, 0)
 
 
 @pytest.mark.parametrize("end", sorted(TERMINAL))
 def test_what_has_ended_is_left_alone(execution: Execution, end: Status) -> None:
     on_worker(execution, silent_for=LONG).update_status(end)
     Execution.objects.update(start_date=ago(timedelta(days=9)), queued_at=ago(LONG))
-    assert (monitoring.fail_lost(), monitoring.fail_stale(), monitoring.hand_out_overdue()) == (0, 0, 0)
+    assert (monitoring.fail_lost(), monitoring.fail_stale(), monitoring.requeue_overdue()) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ def test_a_pending_execution_is_handed_out_again_less_and_less_often(
     start_date = queued_at - timedelta(minutes=minutes_before)
     Execution.objects.update(start_date=start_date, queued_at=queued_at)
     with django_capture_on_commit_callbacks() as messages:
-        assert monitoring.hand_out_overdue() == again
-        assert monitoring.hand_out_overdue() == 0
+        assert monitoring.requeue_overdue() == again
+        assert monitoring.requeue_overdue() == 0
     assert len(messages) == again
     assert status(execution) == Status.PENDING
 
 
 def test_an_execution_that_was_never_queued_is_not_handed_out(execution: Execution) -> None:
     Execution.objects.update(start_date=ago(LONG))
-    assert monitoring.hand_out_overdue() == 0
+    assert monitoring.requeue_overdue() == 0
 
 
 @pytest.mark.parametrize("went_on_to", [Status.PENDING, Status.READY, Status.RUNNING])

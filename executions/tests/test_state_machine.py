@@ -131,7 +131,7 @@ class PythonApi(RuleBasedStateMachine):
     def take(self, instance: Execution) -> None:
         known = self.known.executions.get(instance.pk)
         expected = known is not None and known.status == "PENDING"
-        assert instance.take("worker") == expected
+        assert instance.claim("worker") == expected
         if expected:
             self.known.update_status(instance.pk, "READY")
 

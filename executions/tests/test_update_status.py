@@ -10,19 +10,19 @@ from executions.models import Execution
 from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalMove, UnknownStatus
 from status.models import StatusLog
-from status.states import ACTIVE, MOVES, TERMINAL, Status
+from status.states import ACTIVE, TRANSITIONS, TERMINAL, Status
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db
 
-LEGAL = [(source, target) for source in MOVES for target in Status if target in MOVES[source]]
+LEGAL = [(source, target) for source in TRANSITIONS for target in Status if target in TRANSITIONS[source]]
 ILLEGAL = [
     (source, target)
-    for source in MOVES
+    for source in TRANSITIONS
     for target in Status
-    if target not in MOVES[source] and target != source
+    if target not in TRANSITIONS[source] and target != source
 ]
 
 
@@ -57,7 +57,7 @@ def test_an_illegal_move_is_refused_and_changes_nothing(status_from: Status, sta
     with pytest.raises(IllegalMove) as refusal:
         execution.update_status(status_to, progress=3, results={"a": 1})
     assert (refusal.value.status_from, refusal.value.status_to) == (status_from, status_to)
-    assert set(refusal.value.allowed) == MOVES[status_from]
+    assert set(refusal.value.allowed) == TRANSITIONS[status_from]
     unchanged = other_instance(execution)
     assert (unchanged.status, unchanged.results) == (status_from, {})
     assert StatusLog.objects.newest() == newest

@@ -130,7 +130,7 @@ def test_the_scheduler_has_lost_executions_failed(worker: Celery, execution: Exe
     monitor = PeriodicTask.objects.get(name="monitor-executions")
     monitor.crontab, monitor.interval = None, every_second
     monitor.save()
-    execution.take("gone")
+    execution.claim("gone")
     Execution.objects.filter(pk=execution.pk).update(
         heartbeat_at=now(execution).start_date - timedelta(days=1)
     )

@@ -22,7 +22,7 @@ from status.aggregation import add_over_time, buckets
 from status.buckets import UNITS, boundaries
 from status.models import StatusLog
 from status.retention import prune
-from status.states import ACTIVE, MOVES, TERMINAL, Status, count_field, in_order
+from status.states import ACTIVE, TRANSITIONS, TERMINAL, Status, count_field, in_order
 from status.verification import first_fault
 
 from .histories import begin_with_samples, behind_the_ledger, set_times
@@ -103,7 +103,7 @@ class History:
 
     def move(self) -> None:
         if execution := self.one_of(Execution.objects.active()):
-            execution.update_status(self.draw(st.sampled_from(sorted(MOVES[Status(execution.status)]))))
+            execution.update_status(self.draw(st.sampled_from(sorted(TRANSITIONS[Status(execution.status)]))))
 
     def end_all(self) -> None:
         Execution.objects.update_status(self.draw(st.sampled_from(ENDS)))

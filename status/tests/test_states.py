@@ -10,7 +10,7 @@ from django.db import connection
 
 from executions.models import Execution
 from status.models import StatusLog
-from status.states import ACTIVE, MOVES, TERMINAL, Status, count_field, sources_of
+from status.states import ACTIVE, TRANSITIONS, TERMINAL, Status, count_field, sources_of
 
 
 def test_the_statuses_are_those_of_the_design() -> None:
@@ -18,16 +18,16 @@ def test_the_statuses_are_those_of_the_design() -> None:
 
 
 def test_a_terminal_status_is_never_left() -> None:
-    assert {status for status in Status if not MOVES[status]} == TERMINAL
+    assert {status for status in Status if not TRANSITIONS[status]} == TERMINAL
 
 
 def test_every_active_status_can_end() -> None:
-    assert all(MOVES[status] >= TERMINAL for status in ACTIVE)
+    assert all(TRANSITIONS[status] >= TERMINAL for status in ACTIVE)
 
 
 def test_nothing_returns_to_pending_and_nothing_stays() -> None:
     assert sources_of(Status.PENDING) == []
-    assert all(status not in MOVES[status] for status in Status)
+    assert all(status not in TRANSITIONS[status] for status in Status)
 
 
 @pytest.mark.parametrize("field", ["status_from", "status_to"])
@@ -56,7 +56,7 @@ def test_the_database_knows_the_same_statuses() -> None:
 def test_the_database_knows_the_same_moves() -> None:
     guard = stored("SELECT prosrc FROM pg_proc WHERE proname LIKE '%legal\\_moves%'")
     pairs = set(re.findall(r"([A-Z]+)>([A-Z]+)", guard))
-    assert pairs == {(source, target) for source in MOVES for target in MOVES[source]}
+    assert pairs == {(source, target) for source in TRANSITIONS for target in TRANSITIONS[source]}
 
 
 def stored(query: str) -> str:
