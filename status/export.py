@@ -43,4 +43,5 @@ class ExportStatusLogView(ExportView):
     def get(self, request: Request) -> HttpResponseBase:
         query = StatusExportQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        return self.export(query.rows(), COLUMNS, query.validated_data["format"])
+        format = query.validated_data["format"]
+        return self.export(query.rows(), COLUMNS, format, log=StatusLog.objects.all())

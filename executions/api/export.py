@@ -18,6 +18,7 @@ from gef_project.common.export import (
 )
 from gef_project.common.filters import MomentField
 from gef_project.common.schema import errors
+from status.models import StatusLog
 from status.states import Status
 
 from .examples import EXPORTED
@@ -110,5 +111,6 @@ class ExportExecutionsView(ExportView):
             query.rows(),
             COLUMNS | large,
             query.validated_data["format"],
+            log=StatusLog.objects.all(),
             at_once=1 if large else ROWS_AT_ONCE,
         )

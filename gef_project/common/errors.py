@@ -1,4 +1,4 @@
-"""What can go wrong with a request, by name; ``handlers.py`` makes the answer of it."""
+"""Errors that views raise as HTTP answers; ``handlers.py`` writes their bodies."""
 
 import math
 from datetime import timedelta
@@ -12,6 +12,8 @@ CHALLENGE = 'Bearer realm="api"'
 
 class ApiError(exceptions.APIException):
     """An error with members of its own beside the common ones."""
+
+    wait: int | None = None  # seconds; sent as Retry-After
 
     def __init__(self, detail: object = None, code: str | None = None, **members: object) -> None:
         super().__init__(str(detail) if detail is not None else None, code)
@@ -40,11 +42,6 @@ class NotFound(ApiError):
     default_detail = "There is no such thing, or it is not yours."
 
 
-class Conflict(ApiError):
-    status_code = HTTPStatus.CONFLICT
-    default_code = "conflict"
-
-
 class Gone(ApiError):
     status_code = HTTPStatus.GONE
     default_code = "gone"
@@ -63,9 +60,3 @@ class TooManyAttempts(ApiError):
         self.wait = math.ceil(wait.total_seconds())
         text = f"Logging in has failed too often. Try again in {self.wait} s."
         super().__init__(text, msg=text, message=text)
-
-
-class Busy(ApiError):
-    status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    default_code = "busy"
-    wait = 2  # seconds: becomes Retry-After

@@ -88,12 +88,20 @@ class ExportView(APIView):
         columns: Mapping[str, Any],
         format: str,
         *,
+        log: QuerySet[Any, Any],
         at_once: int = ROWS_AT_ONCE,
     ) -> HttpResponseBase:
-        """The file of these rows; ``columns`` maps its names to fields or expressions."""
+        """A file of these rows.
+
+        Args:
+            columns: the names in the file, and the field or expression of each.
+            format: ``csv`` or ``jsonl``.
+            log: the status log, whose newest id in the same snapshot becomes the header.
+            at_once: rows that are read at a time.
+        """
         write, content_type = _FORMATS[format]
         snapshot = Snapshot()
-        position = snapshot.position()
+        position = snapshot.newest_id(log)
         batches = snapshot.read(rows.values_list(*columns.values()), at_once)
         parts = _until_over(write(list(columns), batches), snapshot)
         headers = {
