@@ -9,7 +9,8 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from gef_project.accounts.models import User, login_throttle
+from gef_project.accounts import login_throttle
+from gef_project.accounts.models import User
 
 from .clients import client_of
 from .clock import Clock

@@ -1,18 +1,22 @@
 """How often somebody may try to log in, and who never has to wait."""
 
 import pytest
-from django.contrib.auth import hashers
+from django.contrib.auth import authenticate, hashers
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from executions.credentials import password, user_name
 from executions.models import Execution
 from executions.tests.test_api_at_once import at_once
-from gef_project.accounts.models import LoginAttempts, User, login_throttle
-from gef_project.accounts.models.login_throttle import FREE, FREE_FOR_ALL, network
+from gef_project.accounts import login_throttle, models
+from gef_project.accounts.login_throttle import FREE, FREE_FOR_ALL, network
+from gef_project.accounts.models import LoginAttempts, User
 from gef_project.accounts.tasks import forget_expired
+from gef_project.common.errors import TooManyAttempts
 
 from .clock import Clock
 
@@ -29,7 +33,8 @@ def quick_hashes(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(login_throttle, "timezone", clock)
+    for module in (login_throttle, models):
+        monkeypatch.setattr(module, "timezone", clock)
     return clock
 
 
@@ -129,6 +134,36 @@ def test_many_log_in_at_once_and_end_no_session(person: User) -> None:
 def test_failures_at_once_are_all_counted(person: User) -> None:
     at_once(6, lambda _: fail(1))
     assert sorted(LoginAttempts.objects.values_list("failures", flat=True)) == [6, 6]
+
+
+def log_in_to_admin(email: str, secret: str, **query: str):
+    url = reverse("admin:login", query=query)
+    return Client(REMOTE_ADDR="192.0.2.1").post(url, {"username": email, "password": secret})
+
+
+def test_the_admin_has_the_same_limit(person: User) -> None:
+    for _ in range(FREE):
+        assert "Please enter the correct email" in log_in_to_admin(person.email, WRONG).text
+    assert "Logging in has failed too often. Try again in 1 s." in log_in_to_admin(person.email, RIGHT).text
+    assert log_in(person.email, RIGHT).status_code == 429
+
+
+def test_the_admin_opens_after_a_log_in_also_without_a_page_to_return_to(person: User) -> None:
+    assert log_in_to_admin(person.email, RIGHT)["Location"] == reverse("admin:index")
+    elsewhere = log_in_to_admin(person.email, RIGHT, next="https://elsewhere.example/")
+    assert elsewhere["Location"] == reverse("admin:index")
+
+
+def test_code_without_a_request_has_the_limit_too(person: User) -> None:
+    for _ in range(FREE):
+        assert authenticate(email=person.email, password=WRONG) is None
+    with pytest.raises(TooManyAttempts):
+        authenticate(email=person.email, password=RIGHT)
+
+
+def test_an_execution_does_not_log_in_to_the_admin(execution: Execution) -> None:
+    answer = log_in_to_admin(user_name(execution.pk), password(execution.pk))
+    assert (answer.status_code, "sessionid" in answer.cookies) == (200, False)
 
 
 def test_an_executions_credential_is_not_held_up(execution: Execution) -> None:

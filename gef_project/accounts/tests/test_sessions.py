@@ -11,7 +11,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from executions.models import Execution
 from executions.tests.test_api_at_once import at_once
-from gef_project.accounts.authentication import OwnCredential, refresh_token_for
+from gef_project.accounts.authentication import ExecutionCredential, refresh_token_for
 from gef_project.accounts.models import RevokedToken, User
 from gef_project.accounts.tasks import forget_expired
 
@@ -137,7 +137,7 @@ def test_nothing_else_rotates(session: RefreshToken, query: str) -> None:
 
 
 def test_an_executions_refresh_token_is_not_rotated(execution: Execution) -> None:
-    token = refresh_token_for(OwnCredential(execution.pk))
+    token = refresh_token_for(ExecutionCredential(execution.pk))
     assert refreshed(token, "?rotate=true").json()["refresh_token"] == str(token)
 
 
