@@ -83,8 +83,8 @@ def old_rows(db: None) -> list[int]:
     ExecutionFactory(status=Status.FINISHED)
     ExecutionFactory(status=Status.RUNNING)
     count, now = StatusLog.objects.count(), timezone.now()
-    moments = [now - timedelta(days=40)] * 4 + [now] * (count - 4)
-    return [row.id for row in set_times(moments)]
+    times = [now - timedelta(days=40)] * 4 + [now] * (count - 4)
+    return [row.id for row in set_times(times)]
 
 
 def kept() -> list[int]:
