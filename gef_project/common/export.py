@@ -31,7 +31,7 @@ PIECE = 64 * 1024  # bytes
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 HOW_EXPORTS_WORK = f"""
-As CSV or, with `format=jsonl`, as one JSON object a line. It is as everything was at one moment: the header
+As CSV or, with `format=jsonl`, as one JSON object a line. All of it is from one point in time: the header
 `{POSITION_HEADER}` has the `id` of the newest row of the status log then, so what came later are the rows
 after that `id`. It is sent while it is read; if reading fails, the connection is cut, so an answer that ends
 as HTTP says is whole.
