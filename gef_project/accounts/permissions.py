@@ -1,4 +1,4 @@
-"""Who may call what. Which rows a caller sees is decided by the querysets (``visible_to``)."""
+"""Who may call what. The querysets decide which rows a caller sees (``visible_to``)."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class IsUser(BasePermission):
-    """A person, as opposed to nobody or an execution's own credential."""
+    """A user; neither an anonymous caller nor an execution."""
 
     message = "Only a user may do this, not an execution's own credential."
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from rest_framework import exceptions
 
-# What a 401 answer asks for, in its WWW-Authenticate header.
+# The WWW-Authenticate header of a 401 answer.
 CHALLENGE = 'Bearer realm="api"'
 
 
@@ -27,7 +27,7 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """No token, or one that is no good; clients tell by ``error`` whether to refresh it."""
+    """No token, or an invalid one; clients tell by ``error`` whether to refresh it."""
 
     status_code = HTTPStatus.UNAUTHORIZED
     default_code = "token_invalid"

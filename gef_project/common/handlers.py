@@ -81,7 +81,7 @@ def _body(error: exceptions.APIException) -> dict[str, Any]:
 
 
 def _sentences(errors: Any, name: str = "") -> Iterator[str]:
-    """Every message of a tree of messages, each after the field that it is about."""
+    """The messages of a tree of messages, each one after its field's name."""
     match errors:
         case Mapping():
             for field, messages in errors.items():
@@ -106,7 +106,7 @@ def is_for_api(request: HttpRequest) -> bool:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's ``handler500``: what failed outside of a view of the API."""
+    """Django's ``handler500``, for failures outside of the API's views."""
     if not is_for_api(request):
         return defaults.server_error(request)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -114,7 +114,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's ``handler400``: a host name that is not ours, a header that is not HTTP."""
+    """Django's ``handler400``, for a wrong host name or a malformed header."""
     if not is_for_api(request):
         return defaults.bad_request(request, exception)
     status = HTTPStatus.BAD_REQUEST

@@ -67,7 +67,7 @@ PERIODIC = [
     Periodic(
         "forget-expired-log-ins",
         "gef_project.accounts.tasks.forget_expired",
-        "Delete what is known of tokens that have expired, and of log-ins of long ago.",
+        "Delete revoked tokens that have expired anyway, and log-in attempts of long ago.",
         expire_seconds=86_400,
         minute="42",
         hour="3",

@@ -84,7 +84,7 @@ def test_an_attempt_that_was_refused_does_not_count(clock: Clock, person: User) 
     assert log_in(person.email, RIGHT).status_code == 200
 
 
-def test_an_hour_makes_up_for_all_failures(clock: Clock, person: User) -> None:
+def test_an_hour_without_a_failure_resets_the_count(clock: Clock, person: User) -> None:
     fail(FREE)
     clock.move(hours=1, seconds=1)
     fail(FREE)
@@ -97,7 +97,7 @@ def test_nobody_locks_an_account_for_other_addresses(person: User) -> None:
     assert log_in(person.email, RIGHT, "192.0.2.2").status_code == 200
 
 
-def test_where_a_password_was_right_it_stays_so(clock: Clock, person: User) -> None:
+def test_where_a_password_was_right_it_is_taken_at_any_time(clock: Clock, person: User) -> None:
     assert log_in(person.email, RIGHT).status_code == 200
     fail(3 * FREE)
     assert log_in(person.email, RIGHT).status_code == 200
@@ -182,7 +182,7 @@ def test_an_executions_credential_is_not_held_up(execution: Execution) -> None:
         (1, "no address \0", ""),
     ],
 )
-def test_only_proxies_of_ours_are_believed(
+def test_only_trusted_proxies_set_the_address(
     settings: Settings, proxies: int, forwarded: str, address: str
 ) -> None:
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
@@ -226,7 +226,7 @@ def test_every_answer_costs_one_hash(
     assert len(hashed) == 1
 
 
-def test_what_says_nothing_any_more_is_forgotten(clock: Clock, person: User) -> None:
+def test_old_attempts_are_deleted(clock: Clock, person: User) -> None:
     fail(1)
     log_in(person.email, RIGHT, "192.0.2.2")
     forget_expired()

@@ -1,4 +1,4 @@
-"""Logging out: what ends, what goes on, and for how long it is known."""
+"""Sessions: logging out, exchanging refresh tokens, and how long revoked tokens are kept."""
 
 from datetime import timedelta
 
@@ -153,7 +153,7 @@ def test_a_token_of_an_older_version_is_invalid(owner: User) -> None:
         assert (answer.status_code, answer.json()["error"]) == (401, "token_invalid")
 
 
-def test_who_calls_costs_one_query(owner: User, session: RefreshToken, execution: Execution) -> None:
+def test_a_token_costs_one_query(owner: User, session: RefreshToken, execution: Execution) -> None:
     with CaptureQueriesContext(connection) as queries:
         client_with(session).get(ME)
     assert len(queries) == 1
@@ -163,7 +163,7 @@ def test_who_calls_costs_one_query(owner: User, session: RefreshToken, execution
     assert len(queries) == 1
 
 
-def test_what_is_revoked_is_known_until_it_would_have_expired(session: RefreshToken) -> None:
+def test_a_revoked_token_is_kept_until_it_would_have_expired(session: RefreshToken) -> None:
     client_with(session).post("/auth/logout")
     revoked = RevokedToken.objects.get()
     assert revoked.expires_at >= timezone.now() + timedelta(days=29)
