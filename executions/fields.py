@@ -1,8 +1,9 @@
-"""A JSON field that gives back what was stored."""
+"""JSON as it was sent, and times of the database's clock."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
-from django.db import models
+from django.db import connection, models
 from psycopg.types.json import Json
 
 
@@ -26,3 +27,26 @@ class VerbatimJSONField(models.JSONField):
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return value  # psycopg has read it; Django's own would read a string a second time
+
+
+class DatabaseTimeField(models.DateTimeField):
+    """A time that the database sets: its value is known after an INSERT, as Django 6.0 does for all defaults."""
+
+    db_returning = True
+
+
+def database_time() -> datetime:
+    """What the clock of the database says."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        [now] = cursor.fetchone()
+    return cast(datetime, now)
+
+
+def is_same_json(one: Any, other: Any) -> bool:
+    """Whether two decoded documents are equal as JSON: ``true`` is not ``1``, and ``1`` is ``1.0``."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same_json(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

@@ -43,13 +43,13 @@ def fail_lost() -> int:
     )
 
 
-def hand_out_overdue() -> int:
+def requeue_overdue() -> int:
     """Queue again what no worker has taken: its message was lost, or the broker was down.
 
     Returns:
         How many.
     """
-    return Execution.objects.overdue(settings.WORKER_GRACE).hand_out_again()
+    return Execution.objects.overdue(settings.WORKER_GRACE).requeue()
 
 
 def announce_unannounced() -> None:

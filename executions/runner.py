@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def run(execution: Execution, worker: str) -> None:
     """Run it, unless another worker has it or it has ended. Returns when its process has ended."""
-    if not patiently(execution.take)(worker):
+    if not patiently(execution.claim)(worker):
         logger.info("Execution %s is not pending.", execution.pk)
         return
     try:
@@ -79,7 +79,7 @@ class Run:
             self._see(_status(self.execution), now)
         if now >= self.beat_at:
             self.beat_at = now + BEAT_EVERY
-            patiently(Execution.objects.filter(pk=self.execution.pk).beat)()
+            patiently(Execution.objects.filter(pk=self.execution.pk).heartbeat)()
         if now >= self.stop_at:
             if not self.ended:
                 self.ended = True

@@ -29,7 +29,7 @@ def send_end_emails(execution_ids: list[str]) -> None:
 @shared_task
 def monitor_executions() -> None:
     patiently(monitoring.fail_lost)()
-    patiently(monitoring.hand_out_overdue)()
+    patiently(monitoring.requeue_overdue)()
     patiently(monitoring.announce_unannounced)()
     patiently(monitoring.stop_orphans)()
 

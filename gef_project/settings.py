@@ -99,7 +99,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
-    "pgtrigger",
     "gef_project.common",
     "gef_project.accounts",
     "gef_project.operations",

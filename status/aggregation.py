@@ -1,13 +1,13 @@
 """What happened in each hour, day, week or month, from the rows at the bucket's ends.
 
 How many executions *ended* in a bucket is how many rows of it have that ``status_to``. It is not counted:
-the counts at the two ends differ by it, and by what took ended executions away in between, which two small
-partial indexes find: deletions, and snapshots that corrected a count (an execution that a repair found, or
-found to be missing, has not ended by that).
+the counts at the two ends differ by it, and by what else changed the number of ended executions in between,
+which two small partial indexes find: deletions and repairs of ended executions, and snapshots that corrected
+a count (an execution that was found, or found to be missing, has not ended by that).
 
-The old periodic task recorded no moves. There a bucket shows by how much the count has grown from its first
-end to its last, or nothing if it has shrunk: at least so many ended, and nobody can know better. The time
-between the task's last row and the first snapshot of the ledger counts as its time too.
+The old periodic task recorded no transitions. There a bucket shows by how much the count has grown from its
+first end to its last, or nothing if it has shrunk: at least so many ended, and nobody can know better. The
+time between the task's last row and the first snapshot of the ledger counts as its time too.
 """
 
 from bisect import bisect
@@ -41,11 +41,14 @@ _ROWS_BEFORE = f"""
 
 _LEVELS_AT = f"SELECT id, {', '.join(_COLUMNS)} FROM ({_ROWS_BEFORE}) AS before ORDER BY number"
 
-_DELETED = f"""
-    SELECT width_bucket(timestamp, %(moments)s::timestamptz[]) - 1, status_from, count(*) FROM status_log
-    WHERE status_to IS NULL AND status_from IN ({", ".join(f"'{status}'" for status in ENDS)})
+# An ended execution leaves its count only by being deleted or repaired; one that a repair gives another end has
+# not ended again.
+_UNDONE = f"""
+    SELECT width_bucket(timestamp, %(moments)s::timestamptz[]) - 1, status_from, status_to, count(*)
+    FROM status_log
+    WHERE status_from IN ({", ".join(f"'{status}'" for status in ENDS)})
         AND timestamp >= %(start)s AND timestamp < %(end)s AND id <= %(last)s
-    GROUP BY 1, 2
+    GROUP BY 1, 2, 3
 """
 
 _CORRECTED = f"""
@@ -65,7 +68,7 @@ class Level(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """Where the moves begin, and what is known before the oldest row."""
+    """Where the transitions begin, and what is known before the oldest row."""
 
     ledger: Level
     oldest: Level
@@ -118,9 +121,9 @@ def _grown(ends: tuple[_Sides, _Sides]) -> list[int]:
 def _beginning() -> Beginning:
     row = StatusLog.objects.earliest("id")
     if row.is_periodic:
-        first = StatusLog.objects.recounts().earliest("id")
+        first = StatusLog.objects.snapshots().earliest("id")
         return Beginning(_level(first), _level(row))
-    # As it was before the oldest row's own move.
+    # As it was before the oldest row's own transition.
     counts = [
         count - (column == _column_of(row.status_to)) + (column == _column_of(row.status_from))
         for column, count in zip(_COLUMNS, _level(row).counts, strict=True)
@@ -138,10 +141,12 @@ def _level(row: StatusLog) -> Level:
 
 
 def _taken_away(moments: list[datetime], first: int, last: int) -> Counter[tuple[int, Status]]:
-    """How many ended executions of each status have left the counts of each bucket without a move."""
+    """How many ended executions have left each count in each bucket, other than by a transition."""
     taken: Counter[tuple[int, Status]] = Counter()
-    for number, status, count in _query(_DELETED, moments, last=last):
-        taken[number, Status(status)] += count
+    for number, status_from, status_to, count in _query(_UNDONE, moments, last=last):
+        taken[number, Status(status_from)] += count
+        if status_to in TERMINAL:
+            taken[number, Status(status_to)] -= count
     for at, *corrections in _query(_CORRECTED, moments, first=first, last=last):
         number = bisect(moments, at) - 1
         taken.subtract({(number, status): more for status, more in zip(ENDS, corrections, strict=True)})

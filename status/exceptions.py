@@ -5,7 +5,7 @@ from typing import Any
 
 from gef_project.common.exceptions import LedgerBusy, StatusChangeError
 
-from .states import MOVES, Status, in_order
+from .states import TRANSITIONS, Status, in_order
 
 __all__ = [
     "ExecutionGone",
@@ -35,7 +35,7 @@ class IllegalMove(StatusChangeError):
     def __init__(self, status_from: Status, status_to: Status) -> None:
         self.status_from = status_from
         self.status_to = status_to
-        self.allowed = in_order(MOVES[status_from])
+        self.allowed = in_order(TRANSITIONS[status_from])
         allowed = " or ".join(self.allowed) or "nothing: it has ended"
         super().__init__(
             f"An execution cannot go from {status_from} to {status_to}; "

@@ -1,4 +1,4 @@
-"""The ledger: one row per change of an execution's status, with the counts at that moment."""
+"""The status log: one row per change of an execution's status, with the counts at that moment."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
@@ -7,8 +7,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from gef_project.common.locking import busy_by_name
+
 from .states import TERMINAL, Status, in_order
-from .triggers import APPEND_ONLY, append, append_together, true_snapshots
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -27,9 +28,17 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
         """The rows that follow that one, in the order in which they were committed."""
         return self.filter(id__gt=log_id).order_by("id")
 
-    def recounts(self) -> Self:
+    def snapshots(self) -> Self:
         """The ledger's own snapshots: its first row, and every repair."""
         return self.filter(status_from=None, status_to=None).exclude(source="")
+
+    def ids_of_ledger(self) -> range:
+        """The ids of the rows that are kept, without those of the old periodic task, which come first."""
+        oldest, newest = self.order_by("id").first(), self.order_by("-id").first()
+        if oldest is None or newest is None:
+            return range(0)
+        first = self.snapshots().order_by("id").first() if oldest.is_periodic else oldest
+        return range(first.pk, newest.pk + 1) if first else range(0)
 
     def ids_between(self, start: datetime | None = None, end: datetime | None = None) -> range:
         """The ids of all rows of that time, both ends included, by two index seeks.
@@ -54,15 +63,18 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
         return self.filter(id__range=(low, high)).order_by("id" if ids.step > 0 else "-id")
 
     def append_snapshot(self, *, actor: "User | None" = None, source: str, reason: str = "") -> "StatusLog":
-        """Count every execution, and write the result as a row that is no move."""
-        return self.create(actor=actor, source=source, reason=reason)
+        """Count every execution, and write the result as a row that is no transition."""
+        values = [actor.pk if actor else None, source, reason]
+        with busy_by_name():
+            [row] = self.raw("SELECT * FROM append_status_snapshot(%s, %s, %s)", values)
+        return row
 
 
 class StatusLog(models.Model):
-    """One line of the ledger. The database gives ``id``, ``timestamp`` and every count.
+    """One row of the ledger, which only the database's triggers write (see docs/ledger.md).
 
     ``id`` grows by exactly one in the order of commits, and ``timestamp`` never decreases. The counts
-    are those after the row's own move. A row without ``status_from`` is a creation, one without
+    are those after the row's own transition. A row without ``status_from`` is a creation, one without
     ``status_to`` a deletion, one without both a snapshot. ``execution`` and ``actor`` keep the id of
     what may have been deleted since.
     """
@@ -78,10 +90,6 @@ class StatusLog(models.Model):
         db_index=False,
         related_name="status_logs",
     )
-    # Which of its execution's moves it is: the creation is 0, and the deletion is one as well.
-    move = models.IntegerField(null=True, editable=False)
-    # Whether it goes on from the row before it in the same statement, and was proved with the rest of that.
-    together = models.BooleanField(db_default=False, editable=False)
     status_from = models.CharField(max_length=10, choices=Status, null=True, blank=True)
     status_to = models.CharField(max_length=10, choices=Status, null=True, blank=True)
     executions_pending = models.IntegerField(db_default=0)
@@ -109,38 +117,36 @@ class StatusLog(models.Model):
         db_table = "status_log"
         ordering = ["-id"]
         indexes = [
-            # From a moment to the row that was the newest then.
+            # From a time to the row that was the newest then.
             models.Index(fields=["timestamp", "id"], name="status_log_timestamp"),
-            # Whether a snapshot came between two rows.
+            # The history of an execution.
+            models.Index(
+                fields=["execution", "id"],
+                name="status_log_execution",
+                condition=models.Q(execution__isnull=False),
+            ),
+            # Where an ended execution leaves its count, deleted or repaired: see aggregation.py.
+            models.Index(
+                fields=["timestamp", "id"],
+                include=["status_from", "status_to"],
+                name="status_log_end_undone",
+                condition=models.Q(status_from__in=in_order(TERMINAL)),
+            ),
+            # The snapshots of the ledger, its first row among them.
             models.Index(
                 fields=["id"],
                 name="status_log_snapshot",
-                condition=models.Q(status_from__isnull=True, status_to__isnull=True),
-            ),
-            # Where the counts of ended executions change though none has ended: see aggregation.py.
-            models.Index(
-                fields=["timestamp", "id"],
-                include=["status_from"],
-                name="status_log_ended_deleted",
-                condition=models.Q(status_to__isnull=True, status_from__in=in_order(TERMINAL)),
-            ),
-            models.Index(
-                fields=["id"],
-                name="status_log_recounted",
                 condition=models.Q(status_from__isnull=True, status_to__isnull=True) & ~models.Q(source=""),
             ),
         ]
         constraints = [
-            # Also the index of an execution's history.
-            models.UniqueConstraint(fields=["execution", "move"], name="status_log_one_row_per_move"),
             models.CheckConstraint(
                 condition=models.Q(status_from__isnull=True)
                 | models.Q(status_to__isnull=True)
                 | ~models.Q(status_from=models.F("status_to")),
-                name="status_log_moves",
+                name="status_log_status_changes",
             ),
         ]
-        triggers = [append, append_together, true_snapshots, *APPEND_ONLY]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.status_from or '-'} → {self.status_to or '-'}"

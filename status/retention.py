@@ -8,10 +8,12 @@ from django.db import connection, transaction
 from gef_project.common.locking import retry_deadlocks
 
 from .models import StatusLog
-from .triggers import PRUNING
 
 # Whoever prunes takes it for each batch, so two at once take turns; no writer of the ledger ever does.
 PRUNING_LOCK = 5_764_816_170_911_002
+
+# The setting of a transaction by which a trigger knows who deletes.
+PRUNING = "status_log.pruning"
 
 BATCH = 10_000  # rows a transaction
 

@@ -1,13 +1,19 @@
-"""SQL of a step of the ledger: a row, ``steps``, and what the row before it has, ``previous_…``."""
+"""SQL that compares a row of the status log, ``steps``, with the row before it, ``previous_…``."""
 
 from .states import ACTIVE, Status, count_field, in_order
+
+# The table that is counted; its model belongs to an app that imports this one.
+EXECUTIONS = "executions_execution"
+
+# What tells a snapshot from a transition.
+SNAPSHOT = "status_from IS NULL AND status_to IS NULL"
 
 COUNTS = [count_field(status) for status in Status]
 
 # Of the row before, in the window ``in_order``.
 PREVIOUS = ", ".join(f"lag({name}) OVER in_order AS previous_{name}" for name in ["id", "timestamp", *COUNTS])
 
-# Whether a row's counts are not those of the row before it with its own move applied.
+# Whether a row's counts are not those of the row before it with its own transition applied.
 MISCOUNTED = " OR ".join(
     f"{count_field(status)} <> previous_{count_field(status)}"
     f" + (steps.status_to IS NOT DISTINCT FROM '{status}')::int"
@@ -17,7 +23,3 @@ MISCOUNTED = " OR ".join(
 
 ACTIVE_SUM = " + ".join(count_field(status) for status in in_order(ACTIVE))
 
-
-def step(row: str) -> str:
-    """The move of that row of the ledger, as its execution notes it in ``last_move``."""
-    return f"{row}.status_from || '>' || {row}.status_to"

@@ -1,6 +1,7 @@
-"""The vocabulary: every status that an execution can have, and every move between them.
+"""The vocabulary: every status that an execution can have, and every legal transition between them.
 
-All other copies (model choices, triggers, serializers, admin) are made from this one.
+Model choices, serializers and the admin are made from it. The SQL in ``status/migrations/sql`` has a copy; a
+test compares the two, and a system check names a status that has no column in the status log.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,11 @@ INITIAL = Status.PENDING
 TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
 ACTIVE = frozenset(Status) - TERMINAL
 
-# From each status, where an execution may go. A terminal status is left only by deletion.
-MOVES: Mapping[Status, frozenset[Status]] = {
+# From each status, where an execution may go. A terminal status is left only by deletion, or by a repair.
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.READY, Status.RUNNING}) | TERMINAL,
-    Status.READY: frozenset({Status.RUNNING}) | TERMINAL,
-    Status.RUNNING: frozenset({Status.READY}) | TERMINAL,  # back to READY: its worker was restarted
+    Status.READY: frozenset({Status.PENDING, Status.RUNNING}) | TERMINAL,  # PENDING: a worker hands it back
+    Status.RUNNING: frozenset({Status.READY}) | TERMINAL,  # READY: it will be run again
     Status.FINISHED: frozenset(),
     Status.FAILED: frozenset(),
     Status.CANCELLED: frozenset(),
@@ -38,8 +39,8 @@ def in_order(statuses: frozenset[Status]) -> list[Status]:
 
 
 def sources_of(status: Status) -> list[Status]:
-    """The statuses from which an execution may move to ``status``."""
-    return [source for source in Status if status in MOVES[source]]
+    """The statuses from which an execution may go to ``status``."""
+    return [source for source in Status if status in TRANSITIONS[source]]
 
 
 def count_field(status: Status) -> str:

@@ -1,18 +1,17 @@
 """Prove the ledger's invariants over the whole table, by set-based queries over spans of rows.
 
-See docs/ledger.md for the invariants; their numbers are those of the design.
+See docs/ledger.md for the invariants and their numbers. The rows of the periodic task, which came before the
+ledger, have no invariants and are not looked at.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Max, Min
 
 from .models import StatusLog
-from .sql import ACTIVE_SUM, COUNTS, MISCOUNTED, PREVIOUS
+from .sql import ACTIVE_SUM, COUNTS, EXECUTIONS, MISCOUNTED, PREVIOUS, SNAPSHOT
 from .states import Status, count_field
-from .triggers import EXECUTIONS, SNAPSHOT
 
 SPAN = 100_000  # rows a query: bounds memory, and the time between two reports of progress
 
@@ -28,13 +27,13 @@ class Fault(NamedTuple):
 
 
 def _repaired_between(earlier: str, later: str) -> str:
-    """A snapshot states the truth anew: what was changed behind the ledger goes on from there."""
+    """A snapshot states the true counts: what was changed without a log row goes on from there."""
     return f"EXISTS (SELECT FROM status_log WHERE id > {earlier} AND id < {later} AND {SNAPSHOT})"
 
 
 # Each row of the span against the row before it, and against its execution's row before it. The first row
 # of the table, which by now may be a later one than when the check began, has none before it; a snapshot
-# states the counts anew; a row that is no move and has no source is one of the old periodic task.
+# states the counts anew.
 _SPAN_FAULT = f"""
     WITH steps AS (
         SELECT *, {PREVIOUS} FROM status_log
@@ -45,21 +44,18 @@ _SPAN_FAULT = f"""
             WHEN previous_id IS DISTINCT FROM steps.id - 1 THEN 'the row before it is missing'
             WHEN steps.timestamp < previous_timestamp THEN 'it is older than the row before it'
             WHEN executions_active <> {ACTIVE_SUM}
-                AND (steps.source <> '' OR NOT (steps.status_from IS NULL AND steps.status_to IS NULL))
                 THEN 'executions_active is not the sum of pending, ready and running'
             WHEN NOT (steps.status_from IS NULL AND steps.status_to IS NULL) AND ({MISCOUNTED})
-                THEN 'its counts are not those of the row before it with its own move applied'
-            WHEN earlier.id > steps.id OR earlier.move <> steps.move - 1
-                THEN 'its move does not have the number after that of the row before it of that execution'
+                THEN 'its counts are not those of the row before it with its own transition applied'
             WHEN earlier.id IS NOT NULL AND earlier.status_to IS DISTINCT FROM steps.status_from
                 AND NOT {_repaired_between("earlier.id", "steps.id")}
                 THEN 'its status_from is not the status_to of the row before it of that execution'
         END AS problem
         FROM steps LEFT JOIN LATERAL (
-            SELECT id, move, status_to FROM status_log
-            WHERE execution_id = steps.execution_id AND move < steps.move ORDER BY move DESC LIMIT 1
+            SELECT id, status_to FROM status_log
+            WHERE execution_id = steps.execution_id AND id < steps.id ORDER BY id DESC LIMIT 1
         ) AS earlier ON true
-        WHERE steps.id >= %(first)s AND steps.id > (SELECT min(id) FROM status_log)
+        WHERE steps.id >= %(first)s AND steps.id > greatest(%(oldest)s, (SELECT min(id) FROM status_log))
     )
     SELECT id, problem FROM faults WHERE problem IS NOT NULL ORDER BY id LIMIT 1
 """
@@ -86,8 +82,7 @@ _STATUS_FAULT = f"""
     SELECT newest.id,
         format('it leaves execution %%s in %%s, but it is in %%s', e.id, newest.status_to, e.status)
     FROM {EXECUTIONS} AS e CROSS JOIN LATERAL (
-        SELECT id, status_to FROM status_log WHERE execution_id = e.id AND move IS NOT NULL
-        ORDER BY move DESC LIMIT 1
+        SELECT id, status_to FROM status_log WHERE execution_id = e.id ORDER BY id DESC LIMIT 1
     ) AS newest
     WHERE newest.status_to IS DISTINCT FROM e.status
         AND NOT {_repaired_between("newest.id", "9223372036854775807")}
@@ -110,12 +105,12 @@ def first_fault(progress: Callable[[int], object] = lambda rows: None, since: in
     Returns:
         The first row that breaks an invariant; None when all hold.
     """
-    kept = StatusLog.objects.aggregate(first=Min("id"), last=Max("id"))
-    if kept["first"] is None:
-        return Fault(0, "status_log has no row; run manage.py migrate")
-    for first in range(max(kept["first"], since), kept["last"] + 1, SPAN):
-        last = min(first + SPAN - 1, kept["last"])
-        if fault := _first(_SPAN_FAULT, first=first, last=last):
+    ledger = StatusLog.objects.ids_of_ledger()
+    if not ledger:
+        return Fault(0, "the ledger has no row; run manage.py migrate")
+    for first in range(max(ledger.start, since), ledger.stop, SPAN):
+        last = min(first + SPAN, ledger.stop) - 1
+        if fault := _first(_SPAN_FAULT, first=first, last=last, oldest=ledger.start):
             return fault
         progress(last - first + 1)
     return _first(_STATUS_FAULT) or counts_fault()

@@ -16,7 +16,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from executions.history import rows_of
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.admin import actor
 from gef_project.accounts.models import User
@@ -138,7 +137,7 @@ class ExecutionAdmin(AttributedAdmin):
         execution = context["original"]
         context |= {
             "may_cancel": self.has_cancel_permission(request) and not execution.has_ended,
-            "history": newest(rows_of(execution, "actor")),
+            "history": newest(StatusLog.objects.filter(execution=execution.pk).select_related("actor")),
             "lines": newest(log_lines(execution)),
         }
         for log in context["history"]["rows"]:

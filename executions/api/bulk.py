@@ -11,7 +11,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from executions.models import Execution, ExecutionQuerySet, Report, accept_reports
+from executions.models import Execution, ExecutionQuerySet, Report
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsUser
 from gef_project.common.errors import BadRequest, TooLarge
@@ -85,7 +85,7 @@ class ReportMany:
             # What comes after a report that was not looked at must not overtake it.
             chunk = [place for place in places if reports[place].execution_id not in waiting]
             try:
-                given = briefly(accept_reports)([reports[place] for place in chunk], **self._attribution())
+                given = briefly(Execution.objects.accept_reports)([reports[place] for place in chunk], **self._attribution())
             except LedgerBusy:
                 waiting |= {reports[place].execution_id for place in chunk}
             else:

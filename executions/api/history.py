@@ -19,25 +19,25 @@ from .executions import EXECUTION_ID, visible_to
 
 
 class StaySerializer(serializers.Serializer):
-    """A move of the execution, and the time that it then spent where the move took it."""
+    """A transition of the execution, and the time that it then spent in the new status."""
 
-    id = serializers.IntegerField(source="log.id", help_text="The `id` of the move's row in the status log.")
-    timestamp = serializers.DateTimeField(source="log.timestamp", help_text="When it moved.")
+    id = serializers.IntegerField(source="log.id", help_text="The `id` of the row in the status log.")
+    timestamp = serializers.DateTimeField(source="log.timestamp", help_text="When the status changed.")
     status_from = serializers.ChoiceField(
-        choices=Status.choices, allow_null=True, help_text="Null: it was created."
+        source="log.status_from", choices=Status.choices, allow_null=True, help_text="Null: it was created."
     )
-    status_to = serializers.ChoiceField(choices=Status.choices)
+    status_to = serializers.ChoiceField(source="log.status_to", choices=Status.choices)
     seconds = serializers.FloatField(
         allow_null=True,
-        help_text="Until its next move; if there is none yet, until now; null if it has ended.",
+        help_text="Until the next transition; if there is none yet, until now; null if it has ended.",
     )
     actor = serializers.UUIDField(
-        source="log.actor_id", allow_null=True, help_text="The id of the user who moved it; null if none did."
+        source="log.actor_id", allow_null=True, help_text="The id of the user who changed it; null if none did."
     )
     source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it off the class
         source="log.source",
-        help_text="What moved it: api, admin, worker, monitor, cleanup, shell …; "
-        "repair: an operator forced it past the rules, and the row is a snapshot of the status log.",
+        help_text="What changed it: api, admin, worker, monitor, cleanup, shell …; "
+        "repair: an operator, whatever the rules say.",
     )
     reason = serializers.CharField(source="log.reason", help_text="Why, in words.")
 
@@ -46,7 +46,7 @@ class StaySerializer(serializers.Serializer):
 class HistorySerializer(serializers.Serializer):
     data = StaySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     complete = serializers.BooleanField(
-        help_text="False: it is older than the oldest row that is kept, and its first moves are not known."
+        help_text="False: it is older than the oldest row that is kept, and its first transitions are not known."
     )
 
 
@@ -57,7 +57,7 @@ class HistoryView(APIView):
     @extend_schema(
         operation_id="get_execution_history",
         summary="Read an execution's history",
-        description="Every status that it had, oldest first, with the time spent there, and who moved it and "
+        description="Every status that it had, oldest first, with the time spent there, and who changed it and "
         "why. For its owner, staff, and the execution's own credential.",
         responses={200: HistorySerializer, **errors(401, 403, 404)},
     )
@@ -67,6 +67,6 @@ class HistoryView(APIView):
         return Response(
             {
                 "data": StaySerializer(history, many=True).data,
-                "complete": bool(history) and history[0].status_from is None,
+                "complete": bool(history) and history[0].log.status_from is None,
             }
         )

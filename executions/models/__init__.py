@@ -1,7 +1,7 @@
 from .execution import Execution
 from .log import ExecutionLog, Level, storable
 from .queryset import ExecutionQuerySet
-from .reports import Report, accept_reports
+from .reports import Report
 from .script import Script
 
 __all__ = [
@@ -11,6 +11,5 @@ __all__ = [
     "Level",
     "Report",
     "Script",
-    "accept_reports",
     "storable",
 ]

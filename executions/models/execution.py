@@ -1,6 +1,5 @@
-"""Executions: runs of scripts. ``update_status`` is the only door through which a status changes."""
+"""Executions: runs of scripts. Only ``update_status``, here and in their queryset, changes a status."""
 
-import json
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,34 +7,28 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, models, transaction
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Now
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
 from executions import dispatch
-from executions.fields import VerbatimJSONField
-from executions.triggers import GUARDS
+from executions.fields import DatabaseTimeField, VerbatimJSONField
 from gef_project.common.locking import retries_deadlocks
-from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
+from status.exceptions import ExecutionGone, IllegalMove
 from status.models import StatusLog
-from status.states import ACTIVE, INITIAL, MOVES, TERMINAL, Status, in_order
+from status.states import ACTIVE, INITIAL, TERMINAL, TRANSITIONS, Status, in_order
 
 from .queryset import ExecutionQuerySet
+from .reports import Report
 from .script import Script
-from .transitions import Change, Note, columns_of_move, columns_of_report, known_status, move_one
+from .transitions import TRANSITION, Attribution, Change, known_status, update_one
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
     from .log import ExecutionLog
-
-
-def line_of_refusal(
-    refusal: StatusChangeError, status: str | None, progress: int | None, results: Any
-) -> dict[str, str]:
-    """What is kept in the log of a report that was refused, all of it."""
-    given = ({"status": status} if status else {}) | columns_of_report(progress, results)
-    return {"text": f"{refusal} Reported: {json.dumps(given)}", "level": "WARNING"}
 
 
 class Execution(models.Model):
@@ -50,15 +43,18 @@ class Execution(models.Model):
     params = VerbatimJSONField(default=dict, blank=True)
     results = VerbatimJSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=INITIAL, editable=False)
-    # The number of its latest move, the transaction that made it (with a minus: and proved it together with
-    # others), and its way, such as READY>RUNNING. The database sees to all of them.
-    moves = models.PositiveIntegerField(default=0, db_default=0, editable=False)
-    moved_in = models.BigIntegerField(null=True, editable=False)
-    last_move = models.CharField(max_length=21, default="", db_default="", editable=False)
+    # The terminal status once there is one. Unlike the status it is set but once, so that it can be indexed.
+    outcome = models.GeneratedField(
+        expression=Case(When(status__in=in_order(TERMINAL), then=F("status"))),
+        output_field=models.CharField(max_length=10, choices=Status, null=True),
+        db_persist=True,
+    )
     progress = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(100)])
-    start_date = models.DateTimeField(default=timezone.now, editable=False)
+    # All times are those of the database's clock: created; begun (the latest time), ended.
+    start_date = DatabaseTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
     end_date = models.DateTimeField(null=True, blank=True, editable=False)
-    queued_at = models.DateTimeField(null=True, blank=True, editable=False)
+    queued_at = DatabaseTimeField(null=True, blank=True, editable=False)
     dispatched_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=255, blank=True, editable=False)
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -77,27 +73,26 @@ class Execution(models.Model):
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
             ),
-            # No index depends on the status: so a move that is no end touches none of them.
+            # No index depends on the status: so a transition that is no end touches none of them.
             # What the monitor and the clean-up look through: the few that have not ended.
-            models.Index(fields=["start_date"], name="execution_active", condition=models.Q(end_date=None)),
+            models.Index(fields=["start_date"], name="execution_active", condition=Q(end_date=None)),
             # Those that ended lately, and whose owner has not been told.
             models.Index(
                 fields=["end_date"],
                 name="execution_unannounced",
-                condition=models.Q(end_date__isnull=False, notified_at=None),
+                condition=Q(end_date__isnull=False, notified_at=None),
             ),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(progress__range=(0, 100)), name="execution_progress_percent"
+                condition=Q(progress__range=(0, 100)), name="execution_progress_percent"
             ),
             models.CheckConstraint(
-                condition=models.Q(status__in=in_order(TERMINAL), end_date__isnull=False)
-                | models.Q(status__in=in_order(ACTIVE), end_date__isnull=True),
+                condition=Q(status__in=in_order(TERMINAL), end_date__isnull=False)
+                | Q(status__in=in_order(ACTIVE), end_date__isnull=True),
                 name="execution_end_date_when_ended",
             ),
         ]
-        triggers = GUARDS
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -131,14 +126,14 @@ class Execution(models.Model):
         source: str = "",
         reason: str = "",
     ) -> StatusLog | None:
-        """Move the execution to ``new_status``, and log it, in one transaction.
+        """Change the status and write the row of the status log, in one transaction.
 
         A terminal status sets ``end_date``, and ``progress`` to 100 unless one is given. Progress and
         results that come with the status which the execution has already are stored while it is
         not terminal.
 
         Returns:
-            The row written to the ledger, or None when the execution has that status already.
+            The row of the status log, or None when the execution has that status already.
 
         Raises:
             UnknownStatus: ``new_status`` is not in the vocabulary.
@@ -146,21 +141,23 @@ class Execution(models.Model):
             ExecutionGone: it has been deleted.
             LedgerBusy: another transaction was in the way for too long; try again.
         """
-        new_status = known_status(new_status)
-        columns, note = columns_of_move(new_status, progress, results), Note(actor, source, reason)
-        log = self._move(Status(self.status), columns, note)
+        change = Change(self.pk, known_status(new_status), progress, results)
+        attribution = Attribution(actor, source, reason)
+        log = self.update_from(Status(self.status), change, attribution)
         if log is None:
-            # Not a move from what this instance knows, or another has moved the row since.
-            status_from = self._lock()
-            if new_status == status_from:
+            # Not legal from the status that this instance knows, or the row has another by now.
+            current = self.lock()
+            if change.status == current:
                 self.report(progress=progress, results=results)
                 return None
-            log = self._move(status_from, columns, note)
+            log = self.update_from(current, change, attribution)
             if log is None:
-                raise IllegalMove(status_from, new_status)
-        if new_status in TERMINAL:
-            dispatch.send_end_emails([self.pk])
+                raise IllegalMove(current, known_status(new_status))
         return log
+
+    def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
+        """End the execution on request; the worker stops its process as soon as it sees it."""
+        return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
 
     def report(self, *, progress: int | None = None, results: Any = None) -> bool:
         """Store progress and results of a run that goes on.
@@ -168,10 +165,10 @@ class Execution(models.Model):
         Returns:
             False when the execution has ended or is gone: then nothing is stored.
         """
-        columns = columns_of_report(progress, results)
+        given = {"progress": progress, "results": results}
+        columns = {name: value for name, value in given.items() if value is not None}
         return self._store(type(self).objects.active(), columns) if columns else not self.has_ended
 
-    @retries_deadlocks
     def accept_report(
         self,
         status: str | None = None,
@@ -189,19 +186,15 @@ class Execution(models.Model):
             IllegalMove, ReportTooLate: nothing but the log line was stored.
             UnknownStatus, ExecutionGone, LedgerBusy: as :meth:`update_status`; nothing was stored.
         """
-        try:
-            if status is None:
-                stored = self.report(progress=progress, results=results)
-            elif self.update_status(status, progress=progress, results=results, actor=actor, source=source):
-                stored = True
-            else:
-                stored = not self.has_ended or self._says_so_already(progress, results)
-            if not stored:
-                ended = self._look(type(self).objects.all())
-                raise ReportTooLate(ended, Status(status) if status else None)
-        except (IllegalMove, ReportTooLate) as refusal:
-            self.log(**line_of_refusal(refusal, status, progress, results))
-            raise
+        report = Report(self.pk, known_status(status) if status else None, progress, results)
+        if self._store_report(report, Attribution(actor, source)):
+            return
+        [refusal] = type(self).objects.accept_reports([report], actor=actor, source=source)
+        if isinstance(refusal, ExecutionGone):
+            raise refusal
+        self.refresh_from_db(fields=["status", "outcome", "progress", "results", "started_at", "end_date"])
+        if refusal:
+            raise refusal
 
     @retries_deadlocks
     def log(self, text: str, level: str) -> "ExecutionLog":
@@ -216,61 +209,65 @@ class Execution(models.Model):
         except IntegrityError:
             raise ExecutionGone(f"Execution {self.pk} has been deleted.") from None
 
+    @retries_deadlocks
     @transaction.atomic
-    def take(self, worker: str) -> bool:
-        """Give it to ``worker``.
+    def claim(self, worker: str) -> bool:
+        """Give it to ``worker``: READY.
 
         Returns:
             False when it is not PENDING any more: another worker has it, or it has ended.
         """
-        pending = type(self).objects.filter(pk=self.pk, status=Status.PENDING)
-        if not pending.update_status(Status.READY, source="worker", reason=f"taken by {worker}"):
+        attribution = Attribution(source="worker", reason=f"claimed by {worker}")
+        if not self.update_from(Status.PENDING, Change(self.pk, Status.READY), attribution):
             return False
-        now = timezone.now()
-        columns = {"worker": worker, "dispatched_at": now, "heartbeat_at": now}
-        self.status = Status.READY
-        return self._store(type(self).objects.all(), columns)
+        self.worker = worker
+        claimed = {"worker": worker, "dispatched_at": Now(), "heartbeat_at": Now()}
+        return bool(type(self).objects.filter(pk=self.pk).update(**claimed))
 
-    def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
-        """End the execution on request; the worker stops its process as soon as it sees it."""
-        return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
+    @retries_deadlocks
+    @transaction.atomic
+    def _store_report(self, report: Report, attribution: Attribution) -> bool:
+        """Store the report by one statement, if this instance knows the present status and the report is legal."""
+        change = report.change_from(Status(self.status))
+        if not isinstance(change, Change):
+            return False
+        if change.status is None:
+            return self.report(progress=change.progress, results=change.results)
+        return self.update_from(Status(self.status), change, attribution) is not None
 
-    def _says_so_already(self, progress: int | None, results: Any) -> bool:
-        """Whether a report is what is stored; what it does not mention does not matter."""
-        self.refresh_from_db()
-        return all(
-            getattr(self, name) == value for name, value in columns_of_report(progress, results).items()
-        )
-
-    def _lock(self) -> Status:
-        """Hold the row for this transaction, and look at what it is now."""
-        return self._look(type(self).objects.select_for_update(no_key=True))
-
-    def _look(self, rows: models.QuerySet["Execution"]) -> Status:
+    def lock(self) -> Status:
+        """Hold the row for this transaction, and return the status that it has now."""
+        rows = type(self).objects.select_for_update(no_key=True)
         status = rows.filter(pk=self.pk).values_list("status", flat=True).first()
         if status is None:
             raise ExecutionGone(f"Execution {self.pk} has been deleted.")
         self.status = status
         return Status(status)
 
-    def _move(self, status_from: Status, columns: dict[str, Any], note: Note) -> StatusLog | None:
-        """Update the status and create the StatusLog, if that is legal and the row has ``status_from``."""
-        if columns["status"] not in MOVES[status_from]:
+    def update_from(
+        self, current: Status, change: Change, attribution: Attribution, permission: str = TRANSITION
+    ) -> StatusLog | None:
+        """Change the status, if the row has ``current`` and may go on from there."""
+        if permission == TRANSITION and change.status not in TRANSITIONS[current]:
             return None
-        log = move_one(Change(self.pk, status_from, columns), note)
-        if log:
-            self._take_over(columns)
-        return log
+        stored = update_one(change, current, attribution, permission)
+        if stored is None:
+            return None
+        self.status = str(change.status)
+        self.started_at, self.end_date, self.progress = stored[1:]
+        self.outcome = self.status if self.has_ended else None
+        if change.results is not None:
+            self.results = change.results
+        if self.has_ended and permission == TRANSITION:
+            dispatch.send_end_emails([self.pk])
+        return stored.log
 
     def _store(self, rows: models.QuerySet["Execution"], columns: dict[str, Any]) -> bool:
         if not rows.filter(pk=self.pk).update(**columns):
             return False
-        self._take_over(columns)
-        return True
-
-    def _take_over(self, columns: dict[str, Any]) -> None:
         for name, value in columns.items():
             setattr(self, name, value)
+        return True
 
 
 @receiver(pre_delete, sender=Script)

@@ -1,9 +1,9 @@
 """What a run says: its output, its own log lines, and what was refused of its reports."""
 
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from .execution import Execution
+from executions.fields import DatabaseTimeField
 
 
 def storable(text: str) -> str:
@@ -25,10 +25,10 @@ class Level(models.TextChoices):
 class ExecutionLog(models.Model):
     """One line, stored to the letter; the order of ``id`` is the order of arrival."""
 
-    execution = models.ForeignKey(Execution, models.CASCADE, related_name="logs", db_index=False)
+    execution = models.ForeignKey("executions.Execution", models.CASCADE, related_name="logs", db_index=False)
     text = models.TextField()
     level = models.CharField(max_length=8, choices=Level, default=Level.INFO)
-    register_date = models.DateTimeField(default=timezone.now)
+    register_date = DatabaseTimeField(db_default=Now())
 
     class Meta:
         ordering = ["id"]

@@ -1,18 +1,24 @@
-"""Sets of executions: who sees them, which need care, and the door for many at once."""
+"""Sets of executions: who sees them, which need care, and how many change their status at once."""
 
+import uuid
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.db import models, transaction
-from django.db.models import F, Value
-from django.utils import timezone
+from django.db.models import F
+from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Now
 
 from executions import dispatch
+from executions.fields import database_time
 from gef_project.common.locking import retries_deadlocks
+from status.exceptions import StatusChangeError
 from status.states import Status, sources_of
 
-from .transitions import Note, columns_of_move, known_status, move_all
+from .reports import Report, store_reports
+from .transitions import Attribution, Change, known_status, update_all
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -33,25 +39,24 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
 
     def lost(self, grace: timedelta) -> Self:
-        """On a worker that has been silent for that long; workers outside of this project never beat."""
+        """On a worker that has been silent for that long; workers of other projects send no heartbeat."""
         on_a_worker = [Status.READY, Status.RUNNING]
-        return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=timezone.now() - grace)
+        return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=Now() - grace)
 
     def overdue(self, grace: timedelta) -> Self:
-        """Queued, and not taken for longer than ``grace``, nor than they had waited when they were queued.
+        """Queued, and not claimed for longer than ``grace``, nor than they had waited when they were queued.
 
-        So each is handed out less and less often, should the workers just be busy.
+        So each is queued again less and less often, should the workers just be busy.
         """
-        now = timezone.now()
         return self.active().filter(
             status=Status.PENDING,
-            queued_at__lt=now - grace,
-            start_date__gt=F("queued_at") - (Value(now) - F("queued_at")),
+            queued_at__lt=Now() - grace,
+            start_date__gt=F("queued_at") - (Now() - F("queued_at")),
         )
 
     def stale(self, age: timedelta) -> Self:
         """Created longer ago than ``age``, and not ended."""
-        return self.active().filter(start_date__lt=timezone.now() - age)
+        return self.active().filter(start_date__lt=Now() - age)
 
     def unannounced(self) -> Self:
         """Ended, and the owner, who wants to know, has not been told."""
@@ -62,15 +67,15 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             user__email_notifications=True,
         )
 
-    def beat(self) -> int:
+    def heartbeat(self) -> int:
         """Note that their worker is alive."""
-        return self.update(heartbeat_at=timezone.now())
+        return self.update(heartbeat_at=Now())
 
     @transaction.atomic
-    def hand_out_again(self) -> int:
+    def requeue(self) -> int:
         """Put them into the queue once more; one that is there twice is still run once."""
         ids = list(self.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        self.model.objects.filter(pk__in=ids).update(queued_at=timezone.now())
+        self.model.objects.filter(pk__in=ids).update(queued_at=Now())
         for pk in ids:
             dispatch.run_execution(pk)
         return len(ids)
@@ -90,29 +95,52 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """:meth:`Execution.update_status` for every execution of the set, in one transaction.
 
         Returns:
-            How many moved, each with a log row of its own. Those for which the move is illegal,
-            or none, are left alone.
+            How many have changed, each with a row of the status log. Those for which the transition is
+            illegal, or none, are left alone.
         """
-        new_status = known_status(new_status)
+        status = known_status(new_status)
         # Rows first, in key order, then the ledger: everybody locks in this order, so nobody deadlocks.
-        rows = self.filter(status__in=sources_of(new_status)).order_by("pk")
+        rows = self.filter(status__in=sources_of(status)).order_by("pk")
         rows = rows.select_for_update(of=("self",), no_key=True)
         try:
-            moving, moving_params = rows.values("pk", "status").query.sql_with_params()
+            locked, params = rows.values("pk").query.sql_with_params()
         except EmptyResultSet:
             return 0
-        columns = columns_of_move(new_status, progress, results)
-        moved, ended = move_all(moving, moving_params, columns, Note(actor, source, reason))
+        change = Change(uuid.UUID(int=0), status, progress, results)
+        changed, ended = update_all(locked, params, change, Attribution(actor, source, reason))
         dispatch.send_end_emails(ended)
-        return moved
+        return changed
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> int:
         """:meth:`Execution.cancel` for every execution of the set that has not ended; how many there were."""
         return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
 
     @retries_deadlocks
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list["Execution"]:
-        return super().bulk_create(*args, **kwargs)
+    @transaction.atomic
+    def accept_reports(
+        self, reports: Sequence[Report], *, actor: "User | None" = None, source: str = ""
+    ) -> list[StatusChangeError | None]:
+        """:meth:`Execution.accept_report` for many reports, in one transaction.
+
+        Reports of the same execution are applied in their order.
+
+        Returns:
+            For each report, in their order, what refused it; None when it is stored.
+
+        Raises:
+            LedgerBusy: nothing of any report was stored.
+        """
+        return store_reports(self.all(), reports, Attribution(actor, source))
+
+    @retries_deadlocks
+    def bulk_create(self, objs: Iterable["Execution"], *args: Any, **kwargs: Any) -> list["Execution"]:
+        """Django's own, with one look at the database's clock in place of an expression a row."""
+        objs = list(objs)
+        now = database_time()
+        for execution in objs:
+            if isinstance(execution.start_date, DatabaseDefault):
+                execution.start_date = now
+        return super().bulk_create(objs, *args, **kwargs)
 
     @retries_deadlocks
     @transaction.atomic

@@ -1,23 +1,21 @@
-"""Many reports in one transaction, each treated as :meth:`Execution.accept_report` treats a single one."""
+"""What runs report of themselves: one set of rules for a single report and for many in one transaction."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
-
 from executions import dispatch
-from gef_project.common.locking import retries_deadlocks
+from executions.fields import is_same_json
 from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
-from status.states import MOVES, TERMINAL, Status
+from status.states import TERMINAL, TRANSITIONS, Status
 
-from .execution import Execution, line_of_refusal
 from .log import ExecutionLog
-from .transitions import Change, Note, change_each, columns_of_move, columns_of_report
+from .transitions import Attribution, Change, update_each
 
 if TYPE_CHECKING:
-    from gef_project.accounts.models import User
+    from .queryset import ExecutionQuerySet
 
 
 class Report(NamedTuple):
@@ -28,45 +26,74 @@ class Report(NamedTuple):
     progress: int | None = None
     results: Any = None
 
+    def change_from(self, current: Status) -> Change | StatusChangeError:
+        """What it changes in an execution with that status, or why it is refused.
 
-@retries_deadlocks
-@transaction.atomic
-def accept_reports(
-    reports: Sequence[Report], *, actor: "User | None" = None, source: str = ""
+        The end that is reported once more is refused, too, unless :func:`is_duplicate` says otherwise.
+        """
+        status = Status(self.status) if self.status else None
+        if status in (None, current):
+            if current in TERMINAL:
+                return ReportTooLate(current, status)
+            return Change(self.execution_id, None, self.progress, self.results)
+        if status not in TRANSITIONS[current]:
+            return IllegalMove(current, status)
+        return Change(self.execution_id, status, self.progress, self.results)
+
+    def is_duplicate(self, current: Status, progress: int, results: Any) -> bool:
+        """Whether it says that the execution ended as it did; what it does not mention does not matter."""
+        return (
+            self.status == current
+            and current in TERMINAL
+            and self.progress in (None, progress)
+            and (self.results is None or is_same_json(self.results, results))
+        )
+
+    def log_line(self, refusal: StatusChangeError) -> ExecutionLog:
+        """What is kept of it in the execution's log when it is refused: all of it."""
+        given = {"status": self.status, "progress": self.progress, "results": self.results}
+        told = json.dumps({name: value for name, value in given.items() if value is not None})
+        text = f"{refusal} Reported: {told}"
+        return ExecutionLog(execution_id=self.execution_id, text=text, level="WARNING")
+
+
+def store_reports(
+    executions: "ExecutionQuerySet", reports: Sequence[Report], attribution: Attribution
 ) -> list[StatusChangeError | None]:
-    """Store each report, or keep it as a line of its execution's log when it cannot be stored.
-
-    Reports of the same execution are applied in their order.
-
-    Returns:
-        For each report, in their order, what refused it; None when it is stored.
-
-    Raises:
-        LedgerBusy: nothing of any report was stored.
-    """
-    standing = _lock({report.execution_id for report in reports})
+    """What :meth:`ExecutionQuerySet.accept_reports` does in its transaction."""
+    current_status = _lock(executions, {report.execution_id for report in reports})
     refusals: list[StatusChangeError | None] = [None] * len(reports)
     ended: list[UUID] = []
     for places in _rounds(reports):
-        repeats = _ends_told_again((reports[place] for place in places), standing)
         changes = []
+        stored = _stored_ends(executions, (reports[place] for place in places), current_status)
         for place in places:
             report = reports[place]
-            refusals[place] = refusal = _refusal(report, standing.get(report.execution_id), repeats)
-            if refusal is None and report.execution_id not in repeats:
-                changes.append(_change(report, standing[report.execution_id]))
+            current = current_status.get(report.execution_id)
+            if current is None:
+                refusals[place] = ExecutionGone(f"Execution {report.execution_id} has been deleted.")
+            elif not report.is_duplicate(current, *stored.get(report.execution_id, (0, None))):
+                change = report.change_from(current)
+                if isinstance(change, Change):
+                    changes.append(change)
+                else:
+                    refusals[place] = change
         if changes:
-            change_each(changes, Note(actor, source))
-        standing.update((one.execution_id, Status(one.columns["status"])) for one in changes if one.moves)
-        ended += [one.execution_id for one in changes if one.moves and one.columns["status"] in TERMINAL]
-    _keep(reports, refusals)
+            update_each(changes, attribution)
+        current_status.update((one.execution_id, one.status) for one in changes if one.status)
+        ended += [one.execution_id for one in changes if one.status in TERMINAL]
+    ExecutionLog.objects.bulk_create(
+        report.log_line(refusal)
+        for report, refusal in zip(reports, refusals, strict=True)
+        if refusal and not isinstance(refusal, ExecutionGone)
+    )
     dispatch.send_end_emails(ended)
     return refusals
 
 
-def _lock(ids: set[UUID]) -> dict[UUID, Status]:
-    """Hold these rows, in key order like everybody, and see where they stand."""
-    rows = Execution.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
+def _lock(executions: "ExecutionQuerySet", ids: set[UUID]) -> dict[UUID, Status]:
+    """Hold these rows, in key order like everybody, and return their statuses."""
+    rows = executions.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
     return {pk: Status(status) for pk, status in rows.values_list("pk", "status")}
 
 
@@ -80,48 +107,14 @@ def _rounds(reports: Sequence[Report]) -> list[list[int]]:
     return list(rounds.values())
 
 
-def _ends_told_again(
-    reports: Iterable[Report], standing: Mapping[UUID, Status]
-) -> dict[UUID, dict[str, Any]]:
-    """What is stored of the executions whose end is reported once more."""
+def _stored_ends(
+    executions: "ExecutionQuerySet", reports: Iterable[Report], current_status: Mapping[UUID, Status]
+) -> dict[UUID, tuple[int, Any]]:
+    """Progress and results of the executions whose end is reported once more."""
     ids = [
         report.execution_id
         for report in reports
-        if report.status in TERMINAL and report.status == standing.get(report.execution_id)
+        if report.status in TERMINAL and report.status == current_status.get(report.execution_id)
     ]
-    rows = Execution.objects.filter(pk__in=ids).values("pk", "progress", "results") if ids else []
-    return {row.pop("pk"): row for row in rows}
-
-
-def _refusal(
-    report: Report, present: Status | None, repeats: Mapping[UUID, dict[str, Any]]
-) -> StatusChangeError | None:
-    if present is None:
-        return ExecutionGone(f"Execution {report.execution_id} has been deleted.")
-    if stored := repeats.get(report.execution_id):
-        told = columns_of_report(report.progress, report.results)
-        known = all(stored[name] == value for name, value in told.items())
-        return None if known else ReportTooLate(present, present)
-    reported = Status(report.status) if report.status else None
-    if reported is None or reported == present:
-        return ReportTooLate(present, reported) if present in TERMINAL else None
-    return None if reported in MOVES[present] else IllegalMove(present, reported)
-
-
-def _change(report: Report, present: Status) -> Change:
-    if report.status is None or report.status == present:
-        return Change(report.execution_id, present, columns_of_report(report.progress, report.results))
-    columns = columns_of_move(Status(report.status), report.progress, report.results)
-    return Change(report.execution_id, present, columns)
-
-
-def _keep(reports: Sequence[Report], refusals: Sequence[StatusChangeError | None]) -> None:
-    """Log what was refused of the executions that are there."""
-    ExecutionLog.objects.bulk_create(
-        ExecutionLog(
-            execution_id=report.execution_id,
-            **line_of_refusal(refusal, report.status, report.progress, report.results),
-        )
-        for report, refusal in zip(reports, refusals, strict=True)
-        if isinstance(refusal, IllegalMove | ReportTooLate)
-    )
+    rows = executions.filter(pk__in=ids).values_list("pk", "progress", "results") if ids else []
+    return {pk: (progress, results) for pk, progress, results in rows}

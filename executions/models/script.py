@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from executions import dispatch
 from gef_project.common.attribution import attributed_to
@@ -83,6 +83,6 @@ class Script(models.Model):
     ) -> "Execution":
         """Create an execution for ``user``, and hand it to a worker after commit."""
         with attributed_to(user, source, reason):
-            execution = self.executions.create(user=user, params=params or {}, queued_at=timezone.now())
+            execution = self.executions.create(user=user, params=params or {}, queued_at=Now())
             dispatch.run_execution(execution.pk)
         return execution

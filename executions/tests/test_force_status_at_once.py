@@ -86,21 +86,21 @@ def write_or_force(number: int) -> None:
     """Make random changes, or force random statuses until there are enough snapshots."""
     find_deadlocks_soon()  # in a process, too
     chance = random.Random(number)
-    before = StatusLog.objects.recounts().count()
+    before = StatusLog.objects.snapshots().count()
     if number < WRITERS:
         for _ in range(60):
             with suppress(IllegalMove, LedgerBusy):
                 chance.choice([move, move_many, lock_then_move, log_then_move, move_two, come_and_go])(chance)
     else:
-        while StatusLog.objects.recounts().count() < before + FORCED:
+        while StatusLog.objects.snapshots().count() < before + FORCED:
             force(some(chance), chance.choice(list(Status)))
 
 
 @pytest.mark.parametrize("at_once", [race, in_processes])
 def test_forced_statuses_among_writers_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
-    before = StatusLog.objects.recounts().count()
+    before = StatusLog.objects.snapshots().count()
     assert raised(at_once(WRITERS + 2, write_or_force)) == []
-    assert StatusLog.objects.recounts().count() >= before + FORCED
+    assert StatusLog.objects.snapshots().count() >= before + FORCED
     assert first_fault() is None
 
 

@@ -1,8 +1,4 @@
-"""Who makes a change and why, for the log rows that the database itself writes.
-
-Triggers log the creations and deletions of executions, so that a cascade or hand-written SQL is logged
-too. They read what they cannot know from settings of the transaction.
-"""
+"""Who changes executions, by what, and why: what the database's triggers write to the status log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,27 +6,25 @@ from contextlib import contextmanager
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 
-# As SQL: what the triggers read. Outside of any block each is null or the empty string.
-ACTOR = "nullif(current_setting('status_log.actor', true), '')::uuid"
-SOURCE = "coalesce(current_setting('status_log.source', true), '')"
-REASON = "coalesce(current_setting('status_log.reason', true), '')"
+_NAMES = ["actor", "source", "reason", "permission"]
+_READ = ", ".join(f"coalesce(current_setting('status_log.{name}', true), '')" for name in _NAMES)
+_WRITE = ", ".join(f"set_config('status_log.{name}', %s, true)" for name in _NAMES)
 
 
 @contextmanager
 def attributed_to(
-    actor: AbstractBaseUser | None = None, source: str = "", reason: str = ""
+    actor: AbstractBaseUser | None = None, source: str = "", reason: str = "", *, permission: str = ""
 ) -> Iterator[None]:
-    """Attribute the creations and deletions of executions inside the block, which is one transaction."""
-    with transaction.atomic():
-        _set(str(actor.pk) if actor else "", source, reason)
+    """Attribute what the block changes, which is one transaction, or a part of one.
+
+    Afterwards an outer block's attribution is in effect again. An error takes the settings back by itself.
+
+    Args:
+        permission: what the block may do to statuses; only for the methods that change them.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        inner = [str(actor.pk) if actor else "", source, reason, permission]
+        cursor.execute(f"SELECT {_READ}, {_WRITE}", inner)
+        outer = cursor.fetchone()[: len(_NAMES)]
         yield
-        _set("", "", "")  # an enclosing transaction may go on
-
-
-def _set(actor: str, source: str, reason: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('status_log.actor', %s, true),"
-            " set_config('status_log.source', %s, true), set_config('status_log.reason', %s, true)",
-            [actor, source, reason],
-        )
+        cursor.execute(f"SELECT {_WRITE}", outer)

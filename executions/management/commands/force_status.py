@@ -28,10 +28,9 @@ def execution(text: str) -> Execution:
 
 class Command(BaseCommand):
     help = (
-        "Give an execution a status to which it cannot move, such as FINISHED back to FAILED. For repairs: "
-        "the database's guards are off for this one change, and a snapshot row of the status log records it, "
-        "with who and why. All but status and end date stays as it is. For a moment nobody can write "
-        "executions."
+        "Give an execution a status to which it cannot go by itself, such as FINISHED back to FAILED. For "
+        "repairs: the status log records it as any other transition, with the source repair, who and why. All "
+        "but status and end date stays as it is."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -58,24 +57,25 @@ class Command(BaseCommand):
             row = force_status(execution, target, seen=seen, actor=options["actor"], reason=options["reason"])
         except LedgerBusy as busy:
             waited = settings.LOCK_TIMEOUT.total_seconds()
-            why = f"Others have been writing executions for longer than LOCK_TIMEOUT, {waited:g} s."
+            why = f"Another transaction has held it for longer than LOCK_TIMEOUT, {waited:g} s."
             raise CommandError(f"{busy} {why} Nothing was changed.") from busy
         except (StatusChangeError, DatabaseError) as error:
             raise CommandError(f"{str(error).strip()} Nothing was changed.") from error
         if row:
-            self.stdout.write(f"{row.reason}. Row {row.pk} of the status log says so.")
+            change = f"Execution {execution.pk} went from {row.status_from} to {row.status_to}"
+            self.stdout.write(f"{change}; row {row.pk} of the status log records it.")
         else:
             self.stdout.write(f"Execution {execution.pk} is {target} by now; nothing was changed.")
 
     def show(self, execution: Execution, target: Status, actor: User, reason: str) -> None:
         self.stdout.write(
             f"Execution {execution.pk} of script {execution.script.slug}, of {execution.user}:\n"
-            f"  status  {execution.status} → {target}, past the rules and the database's guards\n"
-            f"  record  a snapshot row of the status log, by {actor}, because: {reason}\n"
+            f"  status  {execution.status} → {target}, whatever the rules say\n"
+            f"  record  a row of the status log, by {actor}, because: {reason}\n"
             "  stays   progress, results, worker; nobody is started, stopped or told by this\n"
         )
         if fault := counts_fault():
-            self.stdout.write(f"  note    {fault}; the snapshot will state the true counts\n")
+            self.stdout.write(f"  note    {fault}; see manage.py check_status_log\n")
 
     def agreed(self) -> bool:
         try:

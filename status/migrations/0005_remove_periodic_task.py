@@ -27,7 +27,7 @@ def remove(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("status", "0008_append_only"),
+        ("status", "0004_write_rows_by_triggers"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
 
