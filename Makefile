@@ -17,10 +17,11 @@ run: ## start everything, run the examples, and print every change of a status; 
 test: install ## run the tests, on DATABASE_URL or the embedded PostgreSQL; ARGS="-k word" selects
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-lint: install ## check style, types, migrations, settings and the API's schema
+lint: install ## check style, types, imports, migrations, settings and the API's schema
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python manage.py check --fail-level WARNING
 	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null

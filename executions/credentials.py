@@ -1,13 +1,16 @@
-"""The credential of one execution: what its process logs in with, good for nothing else.
+"""The credential of one execution: its process logs in with it, and may use nothing but its execution.
 
-It is derived from the execution's id and the project's secret key, so nothing is stored, and a restart
-or another web process changes nothing.
+It is derived from the execution's id and the project's secret key, so nothing is stored, and every web
+process knows it, also after a restart.
 """
 
+from typing import Any
 from uuid import UUID
 
 from django.core.signing import Signer
 from django.utils.crypto import constant_time_compare
+
+from gef_project.accounts.authentication import ExecutionCredential
 
 _DOMAIN = "executions.invalid"  # a domain that no mail can reach (RFC 2606)
 
@@ -31,3 +34,15 @@ def execution_of(email: str, given_password: str) -> UUID | None:
     if domain != _DOMAIN or not constant_time_compare(given_password, password(execution_id)):
         return None
     return execution_id
+
+
+class ExecutionCredentialBackend:
+    """For ``AUTHENTICATION_BACKENDS``: an execution logs in at the API, as often as it likes.
+
+    It takes no ``username``, so it does not serve forms such as the admin's, and it has no ``get_user``:
+    an execution has no session.
+    """
+
+    def authenticate(self, request: Any, email: str, password: str) -> ExecutionCredential | None:
+        execution_id = execution_of(email, password)
+        return ExecutionCredential(execution_id) if execution_id else None

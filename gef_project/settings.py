@@ -167,6 +167,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Users and languages ----------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "executions.credentials.ExecutionCredentialBackend",  # first: it is not throttled
+    "gef_project.accounts.login_throttle.ThrottledModelBackend",
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

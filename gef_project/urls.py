@@ -3,15 +3,15 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gef_project.accounts.urls import auth
-from gef_project.operations.health import HealthView, NoSuchPathView
-from gef_project.operations.views import MetricsView
-from gef_project.operations.workers import ClusterView, SwarmView
+from gef_project.common.views import NoSuchPathView
+from gef_project.operations.views import HealthView, MetricsView
+from gef_project.operations.workers import SwarmView, WorkersView
 
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("gef_project.accounts.urls")),
     path("", include("executions.urls")),
     path("", include("status.urls")),
-    re_path(r"^status/cluster/?$", ClusterView.as_view(), name="cluster"),
+    re_path(r"^status/cluster/?$", WorkersView.as_view(), name="cluster"),
     re_path(r"^status/swarm/?$", SwarmView.as_view(), name="swarm"),
 ]
 

@@ -1,14 +1,27 @@
 """What can go wrong with a change of status, by name."""
 
+from http import HTTPStatus
+from typing import Any
+
+from gef_project.common.exceptions import LedgerBusy, StatusChangeError
+
 from .states import TRANSITIONS, Status, in_order
 
-
-class StatusChangeError(Exception):
-    """A change of status that was not made; nothing of it has been stored."""
+__all__ = [
+    "ExecutionGone",
+    "IllegalMove",
+    "LedgerBusy",
+    "ReportTooLate",
+    "StatusChangeError",
+    "UnknownStatus",
+]
 
 
 class UnknownStatus(StatusChangeError, ValueError):
     """The word is not in the vocabulary."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+    code = "unknown_status"
 
     def __init__(self, value: object) -> None:
         super().__init__(f"{value!r} is not a status; known are {', '.join(Status)}.")
@@ -16,6 +29,8 @@ class UnknownStatus(StatusChangeError, ValueError):
 
 class IllegalMove(StatusChangeError):
     """An execution cannot go from ``status_from`` to ``status_to``, only to one of ``allowed``."""
+
+    code = "illegal_move"
 
     def __init__(self, status_from: Status, status_to: Status) -> None:
         self.status_from = status_from
@@ -27,6 +42,9 @@ class IllegalMove(StatusChangeError):
             f"from {status_from} it can go to {allowed}."
         )
 
+    def members(self) -> dict[str, Any]:
+        return {"status_from": self.status_from, "status_to": self.status_to, "allowed": self.allowed}
+
 
 class ReportTooLate(StatusChangeError):
     """The execution has ended, and what is reported of it is not what was stored then.
@@ -34,15 +52,19 @@ class ReportTooLate(StatusChangeError):
     ``status_to`` is the status that was reported, if any.
     """
 
+    code = "report_too_late"
+
     def __init__(self, status_from: Status, status_to: Status | None) -> None:
         self.status_from = status_from
         self.status_to = status_to
         super().__init__(f"The execution has ended as {status_from}; what it reports now is only logged.")
 
+    def members(self) -> dict[str, Any]:
+        return {"status_from": self.status_from, "status_to": self.status_to, "allowed": []}
+
 
 class ExecutionGone(StatusChangeError):
     """The execution has been deleted."""
 
-
-class LedgerBusy(StatusChangeError):
-    """Another transaction holds the row or the ledger for too long. Trying again may help."""
+    http_status = HTTPStatus.NOT_FOUND
+    code = "not_found"

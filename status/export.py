@@ -4,7 +4,7 @@ from rest_framework.request import Request
 
 from gef_project.accounts.permissions import IsStaff
 from gef_project.common.export import HOW_EXPORTS_WORK, ExportView, FormatSerializer, files_of, position_of
-from gef_project.common.filters import MomentField
+from gef_project.common.filters import QueryDateTimeField
 from gef_project.common.schema import errors
 
 from .models import StatusLog, StatusLogQuerySet
@@ -13,9 +13,9 @@ from .serializers import StatusLogSerializer
 
 
 class StatusExportQuerySerializer(FormatSerializer):
-    start_date = MomentField(required=False, help_text="Rows from this moment on; a day or a moment.")
-    end_date = MomentField(
-        ends=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
+    start_date = QueryDateTimeField(required=False, help_text="Rows from this moment on; a day or a moment.")
+    end_date = QueryDateTimeField(
+        end_of_day=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
     )
 
     def rows(self) -> StatusLogQuerySet:
@@ -43,4 +43,5 @@ class ExportStatusLogView(ExportView):
     def get(self, request: Request) -> HttpResponseBase:
         query = StatusExportQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        return self.export(query.rows(), COLUMNS, query.validated_data["format"])
+        format = query.validated_data["format"]
+        return self.export(query.rows(), COLUMNS, format, log=StatusLog.objects.all())

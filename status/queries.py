@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.utils import timezone
 from rest_framework import serializers
 
-from gef_project.common.datetimes import write_moment
-from gef_project.common.filters import MomentField
+from gef_project.common.datetimes import format_datetime
+from gef_project.common.filters import QueryDateTimeField
 
 from .aggregation import add_over_time, buckets
 from .buckets import UNITS, TooManyBuckets, boundaries
@@ -53,9 +53,9 @@ def _time_zones() -> set[str]:
 class StatusQuerySerializer(serializers.Serializer):
     """The query parameters."""
 
-    start_date = MomentField(required=False, help_text="Rows from this moment on; a day or a moment.")
-    end_date = MomentField(
-        ends=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
+    start_date = QueryDateTimeField(required=False, help_text="Rows from this moment on; a day or a moment.")
+    end_date = QueryDateTimeField(
+        end_of_day=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
     )
     period = serializers.ChoiceField(
         choices=list(PERIODS),
@@ -168,7 +168,7 @@ class StatusQuerySerializer(serializers.Serializer):
         if len(examined) < len(ids):
             until = logs.values_list("timestamp", flat=True).get(pk=examined[-1])
         rows = matching[place] if place.start < total else matching.none()
-        return rows, {"total": total, "examined_until": until and write_moment(until)}
+        return rows, {"total": total, "examined_until": until and format_datetime(until)}
 
     def _filters(self) -> dict[str, Any]:
         given = {name: self.validated_data[name] for name in FILTERS if name in self.validated_data}
@@ -186,7 +186,7 @@ class StatusQuerySerializer(serializers.Serializer):
         """
         found = self._buckets(logs)
         for bucket in found:
-            bucket["timestamp"] = write_moment(bucket["timestamp"])
+            bucket["timestamp"] = format_datetime(bucket["timestamp"])
         if self.validated_data.get("sort") == "-timestamp":
             found.reverse()
         return {"data": found, "page": 1, "per_page": len(found), "total": len(found)}

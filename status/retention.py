@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from gef_project.common.locking import retries_deadlocks
+from gef_project.common.locking import retry_deadlocks
 
 from .models import StatusLog
 
@@ -40,7 +40,7 @@ def prune(older_than: datetime, batch: int | None = None) -> Iterator[int]:
         yield _delete(range(start, min(start + batch, stop)))
 
 
-@retries_deadlocks
+@retry_deadlocks
 @transaction.atomic
 def _delete(ids: range) -> int:
     with connection.cursor() as cursor:

@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from executions.models import Execution, ExecutionQuerySet, Script
+from gef_project.accounts.admin import actor
 from gef_project.accounts.models import User
 from gef_project.common.admin import AttributedAdmin, DateFilter
-from gef_project.common.admin.attributed_admin import actor
 from status.admin.display import badge, transition
 from status.exceptions import StatusChangeError
 from status.sources import Source

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from executions.models import Script
+from gef_project.accounts.admin import actor
 from gef_project.common.admin import AttributedAdmin
-from gef_project.common.admin.attributed_admin import actor
 
 
 @admin.register(Script)

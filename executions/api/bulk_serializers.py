@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from gef_project.common.examples import EXECUTION_ID, example
 from gef_project.common.fields import Flag, Id, Text
-from gef_project.common.filters import MomentField
+from gef_project.common.filters import QueryDateTimeField
 from gef_project.common.schema import ConstrainedSerializer, ErrorSerializer, one_at_least
 from status.states import ACTIVE, in_order
 
@@ -55,7 +55,7 @@ class CancelManySerializer(ConstrainedSerializer):
     )
     script = Text(required=False, help_text="Of the script with this id or slug.")
     user_id = Id(required=False, help_text="Of this user.")
-    started_before = MomentField(
+    started_before = QueryDateTimeField(
         required=False, help_text="Created before this moment; a day means its first instant."
     )
     dry_run = Flag(default=True, help_text="Only say how many there are.")

@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions.models import Execution, ExecutionQuerySet
-from gef_project.accounts.authentication import Caller, OwnCredential
+from gef_project.accounts.authentication import Caller, ExecutionCredential
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff, IsStaffOrOwnCredential, IsUser, IsUserOrOwnCredential
+from gef_project.accounts.permissions import IsStaff, IsStaffOrExecution, IsUser, IsUserOrExecution
 from gef_project.common.errors import BadRequest
 from gef_project.common.retrying import briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
@@ -30,7 +30,7 @@ _ONE = [EXECUTION_ID, *INCLUDE_PARAMETERS]
 
 def visible_to(caller: Caller) -> ExecutionQuerySet:
     """The executions that this caller may know of."""
-    if isinstance(caller, OwnCredential):
+    if isinstance(caller, ExecutionCredential):
         return Execution.objects.filter(pk=caller.execution_id)
     return Execution.objects.visible_to(caller)
 
@@ -70,8 +70,8 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
     filter_backends = [DjangoFilterBackend, ExecutionLanguage]
     filterset_class = ExecutionFilter
     permissions: dict[str, type[BasePermission]] = {
-        "retrieve": IsUserOrOwnCredential,
-        "partial_update": IsStaffOrOwnCredential,
+        "retrieve": IsUserOrExecution,
+        "partial_update": IsStaffOrExecution,
         "report_many": IsStaff,
     }
 

@@ -16,8 +16,9 @@ from gef_project.common.export import (
     files_of,
     position_of,
 )
-from gef_project.common.filters import MomentField
+from gef_project.common.filters import QueryDateTimeField
 from gef_project.common.schema import errors
+from status.models import StatusLog
 from status.states import Status
 
 from .examples import EXPORTED
@@ -47,9 +48,9 @@ class ExportQuerySerializer(FormatSerializer):
         default="start_date",
         help_text="The date that `date_from` and `date_to` mean, and that orders the rows.",
     )
-    date_from = MomentField(required=False, help_text="From this moment on; a day or a moment.")
-    date_to = MomentField(
-        ends=True, required=False, help_text="Up to this moment, included; a day means all of it."
+    date_from = QueryDateTimeField(required=False, help_text="From this moment on; a day or a moment.")
+    date_to = QueryDateTimeField(
+        end_of_day=True, required=False, help_text="Up to this moment, included; a day means all of it."
     )
     include = serializers.CharField(
         default="", allow_blank=True, help_text="Comma-separated: params, results. Others are ignored."
@@ -110,5 +111,6 @@ class ExportExecutionsView(ExportView):
             query.rows(),
             COLUMNS | large,
             query.validated_data["format"],
+            log=StatusLog.objects.all(),
             at_once=1 if large else ROWS_AT_ONCE,
         )

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import DurationField, ExpressionWrapper, F, FloatField, TextField, Value
 from django.db.models.functions import Cast, Coalesce, Lower, Now
 
-from gef_project.common.datetimes import A_MOMENT, read_moment
+from gef_project.common.datetimes import DATE_OR_TIME, parse_datetime
 
 from .script_serializers import BUILT
 
@@ -49,7 +49,7 @@ def _text(path: Any, *, for_staff: bool = False) -> Column:
 
 
 def _moment(path: str) -> Column:
-    return Column(F(path), read_moment, A_MOMENT, read_last=partial(read_moment, ends=True))
+    return Column(F(path), parse_datetime, DATE_OR_TIME, read_last=partial(parse_datetime, end_of_day=True))
 
 
 def _flag(text: str) -> bool:

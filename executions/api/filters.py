@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
-from gef_project.common.filters import MomentFilter, WholeNumberFilter
+from gef_project.common.filters import DateTimeFilter, WholeNumberFilter
 from gef_project.common.schema import query_parameter
 from status.states import Status
 
@@ -30,7 +30,7 @@ class ExecutionFilter(filters.FilterSet):
     user_id = filters.UUIDFilter(
         method="of_user", help_text="Executions of this user. Ignored unless staff asks."
     )
-    updated_at = MomentFilter(
+    updated_at = DateTimeFilter(
         "start_date", "gte", help_text="Executions created at this moment or later; a day or a moment."
     )
 
@@ -100,7 +100,7 @@ class ScriptLanguage(LanguageFilter):
 
 
 class LogFilter(filters.FilterSet):
-    start = MomentFilter("register_date", "gt", help_text="Lines written after this moment.")
+    start = DateTimeFilter("register_date", "gt", help_text="Lines written after this moment.")
 
     class Meta:
         model = ExecutionLog

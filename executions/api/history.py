@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from executions.history import history_of
 from gef_project.accounts.authentication import Caller
-from gef_project.accounts.permissions import IsUserOrOwnCredential
+from gef_project.accounts.permissions import IsUserOrExecution
 from gef_project.common.examples import example
 from gef_project.common.schema import errors
 from status.states import Status
@@ -52,7 +52,7 @@ class HistorySerializer(serializers.Serializer):
 
 @extend_schema(tags=["Executions"], parameters=[EXECUTION_ID])
 class HistoryView(APIView):
-    permission_classes = [IsUserOrOwnCredential]
+    permission_classes = [IsUserOrExecution]
 
     @extend_schema(
         operation_id="get_execution_history",

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
-from gef_project.accounts.permissions import IsStaffOrOwnCredential, IsUserOrOwnCredential
+from gef_project.accounts.permissions import IsStaffOrExecution, IsUserOrExecution
 from gef_project.common.retrying import briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
@@ -25,7 +25,7 @@ class LogView(GenericAPIView[ExecutionLog]):
     pagination_class = None
 
     def get_permissions(self) -> list[Any]:
-        return [IsStaffOrOwnCredential() if self.request.method == "POST" else IsUserOrOwnCredential()]
+        return [IsStaffOrExecution() if self.request.method == "POST" else IsUserOrExecution()]
 
     def get_queryset(self) -> QuerySet[ExecutionLog]:
         return ExecutionLog.objects.filter(execution=self._execution())

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from executions.models import Script
 from gef_project.common.examples import example
 from gef_project.common.fields import ModelSerializer, Text
-from gef_project.common.filters import MomentField
+from gef_project.common.filters import QueryDateTimeField
 
 from .examples import NEW_SCRIPT, SCRIPT, STAFF_SCRIPT
 
@@ -91,7 +91,7 @@ class ScriptLogSerializer(serializers.Serializer):
 
 
 class ScriptLogQuerySerializer(serializers.Serializer):
-    start = MomentField(required=False, help_text="Lines written after this moment.")
+    start = QueryDateTimeField(required=False, help_text="Lines written after this moment.")
 
 
 @example(STAFF_SCRIPT)

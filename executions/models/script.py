@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from executions import dispatch
 from gef_project.common.attribution import attributed_to
-from gef_project.common.locking import retries_deadlocks
+from gef_project.common.locking import retry_deadlocks
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -34,7 +34,7 @@ class ScriptQuerySet(models.QuerySet["Script"]):
         """Staff see every script, others only the published ones."""
         return self if user.is_staff else self.filter(published=True)
 
-    @retries_deadlocks
+    @retry_deadlocks
     def delete(self) -> tuple[int, dict[str, int]]:
         return super().delete()
 
@@ -73,11 +73,11 @@ class Script(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @retries_deadlocks
+    @retry_deadlocks
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         return super().delete(*args, **kwargs)
 
-    @retries_deadlocks
+    @retry_deadlocks
     def run(
         self, user: "User", params: dict[str, Any] | None = None, *, source: str = "", reason: str = ""
     ) -> "Execution":

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from benchmarks.database import in_processes
 from executions.models import Execution
 from gef_project.accounts.models import User
-from gef_project.common.locking import busy_by_name
+from gef_project.common.locking import translate_lock_errors
 from status.exceptions import IllegalMove, LedgerBusy
 from status.models import StatusLog
 from status.states import TRANSITIONS, TERMINAL, Status
@@ -57,7 +57,7 @@ def lock_then_move(chance: random.Random) -> None:
     """The row's lock, and later the table's: what a weaker lock of the command would deadlock with."""
     with transaction.atomic():
         pk = some(chance).pk
-        with busy_by_name():  # a statement of the caller's own, which may be the one to end a deadlock
+        with translate_lock_errors():  # the caller's own statement may be the deadlock victim
             execution = Execution.objects.select_for_update(no_key=True).get(pk=pk)
         if execution.status not in TERMINAL:
             execution.update_status(chance.choice(sorted(TRANSITIONS[Status(execution.status)])))

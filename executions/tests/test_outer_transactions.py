@@ -12,7 +12,7 @@ from executions.models import Execution
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from gef_project.accounts.tests.factories import UserFactory
-from gef_project.common.locking import retries_deadlocks
+from gef_project.common.locking import retry_deadlocks
 from gef_project.common.retrying import patiently
 from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
 from status.models import StatusLog
@@ -34,7 +34,7 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
     def work(number: int) -> None:
         one, other = (Execution.objects.get(pk=pair[(number + step) % 2].pk) for step in (0, 1))
 
-        @retries_deadlocks
+        @retry_deadlocks
         @transaction.atomic
         def move_both() -> None:
             Execution.objects.filter(pk=one.pk).update(progress=1)

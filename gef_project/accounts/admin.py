@@ -1,17 +1,36 @@
-"""Users in the admin, and the name that the admin goes by."""
+"""Users in the admin, its log-in, and its title."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from gef_project.accounts.models import User
 from gef_project.common.admin import AttributedAdmin
-from gef_project.common.admin.attributed_admin import actor
+from gef_project.common.errors import TooManyAttempts
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Shows how long to wait after too many failures."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except TooManyAttempts as error:
+            raise ValidationError(str(error.detail), code=error.default_code) from None
+
 
 admin.site.site_header = admin.site.site_title = "Execution tracking"
 admin.site.index_title = "Administration"
+admin.site.login_form = LoginForm
+
+
+def actor(request: HttpRequest) -> User:
+    """The user to whom a change is attributed; the admin lets nobody else in."""
+    return cast(User, request.user)
 
 
 @admin.register(User)

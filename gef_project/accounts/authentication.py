@@ -1,11 +1,11 @@
-"""Who sends a request: a user, or the process of one execution, each by an access token.
+"""Who sends a request: a user, or the process of one execution, each with an access token.
 
-Each log-in of a user begins a session of its own, which its tokens name; logging out ends that session. An
-execution's credential can be had anew at any time from the project's secret key, so its tokens are good until
-they expire, and cost no query.
+Each log-in of a user begins a session of its own, which its tokens name; logging out ends that session. The
+tokens of an execution are valid until they expire and cost no query: revoking them would be no use, since its
+process can log in again at any time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -19,29 +19,30 @@ from gef_project.common.errors import CHALLENGE, Unauthorized
 
 from .models import RevokedToken, User
 
-# The claim that names the execution, in the tokens of an execution's own credential.
+# The claim that names the execution, in the tokens of an execution.
 EXECUTION_CLAIM = "execution_id"
-# Those that say what could have been revoked, in the tokens of a user.
+# The claims of a user's tokens that say what may have been revoked.
 SESSION_CLAIM = "session"
 GENERATION_CLAIM = "generation"
 
 
-@dataclass(frozen=True)
-class OwnCredential:
-    """The process of one execution. It stands for no user, and sees nothing but its execution."""
+@dataclass
+class ExecutionCredential:
+    """The process of one execution. It is no user, and sees nothing but its execution."""
 
     execution_id: UUID
+    backend: str = field(default="", compare=False)  # set by Django's authenticate()
 
     is_authenticated = True
     is_active = True
     is_staff = False
 
 
-Caller = User | OwnCredential
+Caller = User | ExecutionCredential
 
 
 class BearerAuthentication(BaseAuthentication):
-    """``Authorization: Bearer <access token>``; whatever is wrong with it answers 401, never 403."""
+    """``Authorization: Bearer <access token>``; a token that is invalid answers 401, never 403."""
 
     def authenticate(self, request: Request) -> tuple[Caller, Token] | None:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
@@ -61,7 +62,7 @@ def read_token(kind: type[TokenT], text: str) -> TokenT:
     """The token with this text.
 
     Raises:
-        Unauthorized: it is none of ours, of another kind, or has expired.
+        Unauthorized: it is not ours, is of another kind, or has expired.
     """
     try:
         return kind(text)  # type: ignore[arg-type]  # annotated as what it makes, not as what it reads
@@ -72,13 +73,13 @@ def read_token(kind: type[TokenT], text: str) -> TokenT:
 
 
 def caller_of(token: Token) -> Caller:
-    """Whom a valid token was given to.
+    """The caller to whom a valid token was issued.
 
     Raises:
-        Unauthorized: it has been revoked, or its user has been deleted or made inactive since.
+        Unauthorized: it has been revoked, or its user has been deleted or deactivated since.
     """
     if execution_id := token.get(EXECUTION_CLAIM):
-        return OwnCredential(UUID(execution_id))
+        return ExecutionCredential(UUID(execution_id))
     if SESSION_CLAIM not in token:
         raise Unauthorized("The token is invalid: it is of an older version.")
     names = [token[SESSION_CLAIM]]
@@ -104,10 +105,10 @@ def refresh_token_for(caller: Caller) -> RefreshToken:
 
 
 def exchange(token: RefreshToken) -> None:
-    """Make the next refresh token of its session of it, and revoke what it was.
+    """Turn it into the next refresh token of its session, and revoke the old one.
 
     Raises:
-        Unauthorized: somebody has exchanged it already.
+        Unauthorized: it has been exchanged already.
     """
     if not RevokedToken.objects.revoke(token["jti"]):
         raise _revoked()
@@ -117,7 +118,7 @@ def exchange(token: RefreshToken) -> None:
 
 
 def end_session(token: Token) -> None:
-    """Log out: no token of this token's session is good any more."""
+    """Log out: every token of this token's session becomes invalid."""
     if SESSION_CLAIM in token:
         RevokedToken.objects.revoke(token[SESSION_CLAIM])
 

@@ -1,11 +1,11 @@
-"""Who may call what. Which rows a caller sees is decided by the querysets (``visible_to``)."""
+"""Who may call what. The querysets decide which rows a caller sees (``visible_to``)."""
 
 from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from .authentication import OwnCredential
+from .authentication import ExecutionCredential
 from .models import User
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class IsUser(BasePermission):
-    """A person, as opposed to nobody or an execution's own credential."""
+    """A user; neither an anonymous caller nor an execution."""
 
     message = "Only a user may do this, not an execution's own credential."
 
@@ -28,13 +28,13 @@ class IsStaff(BasePermission):
         return isinstance(request.user, User) and request.user.is_staff
 
 
-class IsUserOrOwnCredential(BasePermission):
+class IsUserOrExecution(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        return isinstance(request.user, User | OwnCredential)
+        return isinstance(request.user, User | ExecutionCredential)
 
 
-class IsStaffOrOwnCredential(BasePermission):
+class IsStaffOrExecution(BasePermission):
     message = "Only staff and the execution's own credential may do this."
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        return isinstance(request.user, OwnCredential) or IsStaff().has_permission(request, view)
+        return isinstance(request.user, ExecutionCredential) or IsStaff().has_permission(request, view)

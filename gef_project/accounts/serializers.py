@@ -5,18 +5,15 @@ from django.contrib.auth import authenticate, password_validation
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from executions.credentials import execution_of
-from gef_project.common.errors import TooManyAttempts, Unauthorized
+from gef_project.common.errors import Unauthorized
 from gef_project.common.examples import USER_ID, example
 
-from .authentication import Caller, OwnCredential, caller_of, exchange, read_token
+from .authentication import Caller, caller_of, exchange, read_token
 from .models import Role, User
-from .models.login_throttle import Attempt
 
-LONGEST_PASSWORD = 4096
+MAX_PASSWORD_LENGTH = 4096
 
 ME = {
     "id": USER_ID,
@@ -62,26 +59,16 @@ class MessageSerializer(serializers.Serializer):
 
 class PasswordField(serializers.CharField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=LONGEST_PASSWORD, trim_whitespace=False, **kwargs)
+        super().__init__(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, **kwargs)
 
 
-def user_with(request: Request, email: str, password: str) -> User | None:
-    """The active user with this email and password.
-
-    That there is none takes as long to find out, whatever is wrong: Django hashes the password anyway.
+def authenticated(request: Request, email: str, password: str) -> Caller | None:
+    """The active user, or the execution, with this email and password.
 
     Raises:
         TooManyAttempts: nothing has been checked.
     """
-    attempt = Attempt(BaseThrottle().get_ident(request), email)
-    if wait := attempt.wait():
-        raise TooManyAttempts(wait)
-    user = authenticate(request, email=email, password=password)
-    if not isinstance(user, User):
-        attempt.failed()
-        return None
-    attempt.succeeded()
-    return user
+    return cast(Caller | None, authenticate(request, email=email, password=password))
 
 
 @example(LOGIN)
@@ -90,20 +77,18 @@ class LoginSerializer(serializers.Serializer):
     password = PasswordField()
 
     def log_in(self) -> Caller:
-        """The user or the execution whose email and password these are.
+        """The user or the execution with this email and password.
 
         Raises:
-            Unauthorized: nobody's. The answer is the same whatever is wrong.
-            TooManyAttempts: too many have failed.
+            Unauthorized: there is none; the answer does not tell why.
+            TooManyAttempts: too many attempts have failed.
         """
         email, password = self.validated_data["email"], self.validated_data["password"]
-        if execution_id := execution_of(email, password):
-            return OwnCredential(execution_id)
-        user = user_with(self.context["request"], email, password)
-        if user is None:
+        caller = authenticated(self.context["request"], email, password)
+        if caller is None:
             text = "The email or the password is wrong."
             raise Unauthorized(text, "bad_credentials", msg=text, message=text)
-        return user
+        return caller
 
 
 @example(REFRESH)
@@ -111,10 +96,10 @@ class RefreshSerializer(serializers.Serializer):
     refresh_token = serializers.CharField()
 
     def refresh(self, *, rotate: bool) -> tuple[Caller, RefreshToken]:
-        """Whose the token is, and the token: another one if it is to be exchanged.
+        """The caller, and the refresh token: a new one if ``rotate``.
 
         Raises:
-            Unauthorized: it is not ours, has expired, or has been revoked.
+            Unauthorized: the token is invalid, has expired, or has been revoked.
         """
         token = read_token(RefreshToken, self.validated_data["refresh_token"])
         caller = caller_of(token)
@@ -133,7 +118,7 @@ class LogoutSerializer(serializers.Serializer):
     )
 
     def refresh_token_of_another_session(self) -> RefreshToken | None:
-        """None also if it cannot be read: then there is nothing of which to log out."""
+        """None also if it cannot be read: then there is no session to end."""
         try:
             return read_token(RefreshToken, self.validated_data.get("refresh_token") or "")
         except Unauthorized:
@@ -161,7 +146,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
 
 class OwnUserSerializer(UserSerializer):
-    """What users may change of themselves."""
+    """What users may change about themselves."""
 
     password = PasswordField(
         write_only=True, required=False, help_text="A new one. It ends every session, this one too."
@@ -187,7 +172,7 @@ class OwnUserSerializer(UserSerializer):
 
     def _check(self, new: str, old: str | None) -> None:
         user = cast(User, self.instance)
-        if old is None or user_with(self.context["request"], user.email, old) is None:
+        if old is None or authenticated(self.context["request"], user.email, old) != user:
             raise serializers.ValidationError({"old_password": "It is missing or wrong."})
         try:
             password_validation.validate_password(new, user)

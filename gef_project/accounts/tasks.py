@@ -5,6 +5,6 @@ from .models import LoginAttempts, RevokedToken
 
 @shared_task
 def forget_expired() -> None:
-    """Delete what is known of tokens that have expired, and of log-ins of long ago."""
+    """Delete revoked tokens that have expired anyway, and log-in attempts of long ago."""
     RevokedToken.objects.expired().delete()
-    LoginAttempts.objects.idle().delete()
+    LoginAttempts.objects.expired().delete()

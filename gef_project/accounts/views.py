@@ -66,7 +66,7 @@ class RefreshView(APIView):
                 "rotate",
                 bool,
                 description="`true`: the refresh token is exchanged for another one, good for 30 days, and "
-                "is itself good for nothing any more. Not for an execution's own credential.",
+                "is itself no longer valid. Not for an execution's own credential.",
             )
         ],
         request=RefreshSerializer,
@@ -84,8 +84,8 @@ class LogoutView(APIView):
         tags=["Auth"],
         operation_id="log_out",
         summary="Log out",
-        description="Ends the session of the access token: neither it nor its refresh token is good for "
-        "anything from now on. A refresh token in the body ends its session too. The body may be missing.",
+        description="Ends the session of the access token: its access and refresh tokens are no "
+        "longer valid. A refresh token in the body ends its session too. The body may be missing.",
         request=LogoutSerializer,
         responses={200: MessageSerializer, **errors(*BODY_ERRORS)},
     )
@@ -116,8 +116,8 @@ class LogoutAllView(APIView):
 class MeView(APIView):
     @extend_schema(
         operation_id="get_own_user",
-        summary="Read who one is",
-        description="The user whose access token it is.",
+        summary="Read your user",
+        description="The user of the access token.",
         responses={200: data_of(UserSerializer), **errors(401, 403)},
     )
     def get(self, request: Request) -> Response:
@@ -125,8 +125,8 @@ class MeView(APIView):
 
     @extend_schema(
         operation_id="update_own_user",
-        summary="Change what is known of oneself",
-        description="What the body does not name stays as it is.",
+        summary="Change your user",
+        description="Only the fields in the body change.",
         request=OwnUserSerializer,
         responses={200: data_of(UserSerializer), **errors(*BODY_ERRORS, 429)},
     )

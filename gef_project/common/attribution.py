@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
-
-if TYPE_CHECKING:
-    from gef_project.accounts.models import User
 
 _NAMES = ["actor", "source", "reason", "permission"]
 _READ = ", ".join(f"coalesce(current_setting('status_log.{name}', true), '')" for name in _NAMES)
@@ -16,7 +13,7 @@ _WRITE = ", ".join(f"set_config('status_log.{name}', %s, true)" for name in _NAM
 
 @contextmanager
 def attributed_to(
-    actor: "User | None" = None, source: str = "", reason: str = "", *, permission: str = ""
+    actor: AbstractBaseUser | None = None, source: str = "", reason: str = "", *, permission: str = ""
 ) -> Iterator[None]:
     """Attribute what the block changes, which is one transaction, or a part of one.
 

@@ -1,4 +1,4 @@
-"""The database as it was at one moment, for as long as it takes to read it."""
+"""Reading the database as it was at one time, for as long as the reading takes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -8,19 +8,17 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from status.models import StatusLog
-
-# A reader that reads nothing for so long is cut off: its transaction keeps dead rows from being cleaned up.
-MOST_IDLE = timedelta(minutes=2)
+# A reader that is idle for longer is cut off: its transaction keeps vacuum from removing dead rows.
+MAX_IDLE = timedelta(minutes=2)
 APPLICATION_NAME = "gef snapshot"
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 class Snapshot:
-    """A read-only transaction, over a connection of its own: it outlives the view, and ends with it.
+    """A read-only transaction on a connection of its own, which may outlive the view.
 
-    Any thread may use it, one at a time.
+    Any thread may use it, one at a time. Whoever makes it closes it.
     """
 
     def __init__(self) -> None:
@@ -30,15 +28,15 @@ class Snapshot:
         self._connection.set_autocommit(False)
         with self._connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{MOST_IDLE.total_seconds()}s'")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{MAX_IDLE.total_seconds()}s'")
 
-    def position(self) -> int:
-        """The id of the ledger's newest row: every row up to it is in the snapshot, and none after it."""
-        newest = StatusLog.objects.order_by("-id").values_list("id")[:1]
-        return next((log_id for rows in self.read(newest, 1) for (log_id,) in rows), 0)
+    def newest_id(self, rows: QuerySet[Any, Any]) -> int:
+        """The highest id of these rows; 0 if there is none."""
+        newest = rows.order_by("-id").values_list("id")[:1]
+        return next((newest_id for batch in self.read(newest, 1) for (newest_id,) in batch), 0)
 
     def read(self, rows: QuerySet[Any, Any], at_once: int) -> Iterator[Rows]:
-        """What a ``values_list`` selects, so many rows at once, as the database driver gives them."""
+        """The rows of a ``values_list``, in batches of ``at_once``, as the database driver returns them."""
         try:
             sql, params = rows.query.sql_with_params()
         except EmptyResultSet:

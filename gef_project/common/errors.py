@@ -1,4 +1,4 @@
-"""What can go wrong with a request, by name; ``handlers.py`` makes the answer of it."""
+"""Errors that views raise as HTTP answers; ``handlers.py`` writes their bodies."""
 
 import math
 from datetime import timedelta
@@ -6,12 +6,14 @@ from http import HTTPStatus
 
 from rest_framework import exceptions
 
-# What a 401 answer asks for, in its WWW-Authenticate header.
+# The WWW-Authenticate header of a 401 answer.
 CHALLENGE = 'Bearer realm="api"'
 
 
 class ApiError(exceptions.APIException):
     """An error with members of its own beside the common ones."""
+
+    wait: int | None = None  # seconds; sent as Retry-After
 
     def __init__(self, detail: object = None, code: str | None = None, **members: object) -> None:
         super().__init__(str(detail) if detail is not None else None, code)
@@ -25,7 +27,7 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """No token, or one that is no good; clients tell by ``error`` whether to refresh it."""
+    """No token, or an invalid one; clients tell by ``error`` whether to refresh it."""
 
     status_code = HTTPStatus.UNAUTHORIZED
     default_code = "token_invalid"
@@ -38,11 +40,6 @@ class NotFound(ApiError):
     status_code = HTTPStatus.NOT_FOUND
     default_code = "not_found"
     default_detail = "There is no such thing, or it is not yours."
-
-
-class Conflict(ApiError):
-    status_code = HTTPStatus.CONFLICT
-    default_code = "conflict"
 
 
 class Gone(ApiError):
@@ -63,9 +60,3 @@ class TooManyAttempts(ApiError):
         self.wait = math.ceil(wait.total_seconds())
         text = f"Logging in has failed too often. Try again in {self.wait} s."
         super().__init__(text, msg=text, message=text)
-
-
-class Busy(ApiError):
-    status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    default_code = "busy"
-    wait = 2  # seconds: becomes Retry-After

@@ -1,4 +1,4 @@
-"""Examples in the OpenAPI schema: one cast, so that they belong together."""
+"""Examples for the OpenAPI schema, all about the same user, script and execution."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -41,7 +41,7 @@ ERRORS = {
     503: _error(503, "busy", "The status ledger is busy; try again."),
 }
 
-# What a parameter may look like, unless its schema has a default or a list of values.
+# Examples of parameters whose schema has neither a default nor a list of values.
 _PARAMETERS = {
     "id": EXECUTION_ID,
     "script_id": SCRIPT_ID,
@@ -68,7 +68,7 @@ SerializerT = TypeVar("SerializerT", bound=type[BaseSerializer])
 
 
 def example(value: Any, *, request: Any = None) -> Callable[[SerializerT], SerializerT]:
-    """Show what the serializer gives and, where that differs, what it takes."""
+    """Show an answer of the serializer and, where it differs, a request."""
     shown = [OpenApiExample("example", value, response_only=request is not None)]
     if request is not None:
         shown.append(OpenApiExample("request", request, request_only=True))
@@ -76,7 +76,7 @@ def example(value: Any, *, request: Any = None) -> Callable[[SerializerT], Seria
 
 
 def with_requests_explained(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular for what it does not see: parameters' examples, and what must be there."""
+    """A hook of drf-spectacular that adds the parameters' examples, and marks required bodies."""
     components = result["components"]["schemas"]
     for path, operations in result["paths"].items():
         for operation in operations.values():
@@ -84,7 +84,7 @@ def with_requests_explained(result: dict[str, Any], **kwargs: Any) -> dict[str, 
                 if "example" not in parameter:
                     parameter["example"] = _of_parameter(parameter, path)
                 if parameter["in"] == "query":
-                    parameter["allowEmptyValue"] = True  # as good as none
+                    parameter["allowEmptyValue"] = True  # the same as none
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 component = components.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
                 if "allOf" in component:  # one property at least

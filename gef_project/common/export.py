@@ -1,4 +1,4 @@
-"""Tables as files: written row by row while they are read, so in constant memory however many there are."""
+"""Tables as files, written while the rows are read, so that any number of rows needs constant memory."""
 
 import asyncio
 import csv
@@ -27,11 +27,11 @@ CSV, JSON_LINES = "text/csv", "application/x-ndjson"
 POSITION_HEADER = "X-Status-Log-Id"
 ROWS_AT_ONCE = 500
 PIECE = 64 * 1024  # bytes
-# A spreadsheet takes a cell that begins so for a formula, and runs it.
+# A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 HOW_EXPORTS_WORK = f"""
-As CSV or, with `format=jsonl`, as one JSON object a line. It is as everything was at one moment: the header
+As CSV or, with `format=jsonl`, as one JSON object a line. All of it is from one point in time: the header
 `{POSITION_HEADER}` has the `id` of the newest row of the status log then, so what came later are the rows
 after that `id`. It is sent while it is read; if reading fails, the connection is cut, so an answer that ends
 as HTTP says is whole.
@@ -77,7 +77,7 @@ class AnyAccept(BaseContentNegotiation):
 
 
 class ExportView(APIView):
-    """Answers with every row of a queryset; the subclass says of which and under which names."""
+    """Answers with every row of a queryset; ``name`` begins the file's name."""
 
     content_negotiation_class = AnyAccept
     name: str
@@ -88,14 +88,22 @@ class ExportView(APIView):
         columns: Mapping[str, Any],
         format: str,
         *,
+        log: QuerySet[Any, Any],
         at_once: int = ROWS_AT_ONCE,
     ) -> HttpResponseBase:
-        """The file of these rows; ``columns`` maps its names to fields or expressions."""
+        """A file of these rows.
+
+        Args:
+            columns: the names in the file, and the field or expression of each.
+            format: ``csv`` or ``jsonl``.
+            log: the status log, whose newest id in the same snapshot becomes the header.
+            at_once: rows that are read at a time.
+        """
         write, content_type = _FORMATS[format]
         snapshot = Snapshot()
-        position = snapshot.position()
+        position = snapshot.newest_id(log)
         batches = snapshot.read(rows.values_list(*columns.values()), at_once)
-        parts = _until_over(write(list(columns), batches), snapshot)
+        parts = _in_pieces(write(list(columns), batches), snapshot)
         headers = {
             POSITION_HEADER: str(position),
             "Content-Disposition": f'attachment; filename="{self.name}-{position}.{format}"',
@@ -103,14 +111,14 @@ class ExportView(APIView):
         return ExportResponse(self._readable(parts), snapshot, content_type=content_type, headers=headers)
 
     def _readable(self, parts: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
-        """As the web server wants to read it."""
+        """An iterator of the kind that the web server reads."""
         if self.request.method == "HEAD":
             return iter(())
         return _in_other_threads(parts) if isinstance(self.request._request, ASGIRequest) else parts
 
 
 class ExportResponse(StreamingHttpResponse):
-    """Closes its snapshot however it ends, also before it has begun."""
+    """Closes its snapshot whenever it ends, even before it has begun."""
 
     def __init__(self, parts: Any, snapshot: Snapshot, **options: Any) -> None:
         super().__init__(parts, **options)
@@ -123,8 +131,8 @@ class ExportResponse(StreamingHttpResponse):
             self._snapshot.close()
 
 
-def _until_over(parts: Iterator[bytes], snapshot: Snapshot) -> Iterator[bytes]:
-    """The parts, joined to pieces that are worth sending."""
+def _in_pieces(parts: Iterator[bytes], snapshot: Snapshot) -> Iterator[bytes]:
+    """The parts, joined to pieces large enough to send."""
     joined = bytearray()
     try:
         for part in parts:
@@ -135,17 +143,17 @@ def _until_over(parts: Iterator[bytes], snapshot: Snapshot) -> Iterator[bytes]:
         if joined:
             yield bytes(joined)
     finally:
-        snapshot.close()  # not every server closes an answer that has failed
+        snapshot.close()  # not every server closes a failed answer
 
 
 async def _in_other_threads(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """For an event loop: Django's own way is to wait for all the parts, and then to send them."""
-    while part := await _unbroken(asyncio.to_thread(next, parts, b"")):
+    """For an event loop, where Django itself would collect all parts before it sends any."""
+    while part := await _uncancelled(asyncio.to_thread(next, parts, b"")):
         yield part
 
 
-async def _unbroken(read: Coroutine[Any, Any, bytes]) -> bytes:
-    """Let it end even when the client has gone: nobody may close what a thread is reading."""
+async def _uncancelled(read: Coroutine[Any, Any, bytes]) -> bytes:
+    """Wait for the thread even when the client has gone: the snapshot must not be closed while it is read."""
     reading = asyncio.ensure_future(read)
     try:
         return await asyncio.shield(reading)

@@ -1,4 +1,4 @@
-"""Fields for JSON bodies. The REST framework's own also read ``0`` as a text, ``"no"`` as false, …"""
+"""Strict fields for JSON bodies: the REST framework's own accept ``0`` as a string, ``"no"`` as false, …"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Query parameters that more than one list knows."""
+"""Kinds of query parameters that several lists share."""
 
 from datetime import datetime
 from typing import Any
@@ -9,21 +9,21 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from .datetimes import HOW_TO, read_moment
+from .datetimes import INVALID, parse_datetime
 
 
-class MomentFormField(forms.Field):
+class DateTimeFormField(forms.Field):
     def to_python(self, value: Any) -> datetime | None:
         if value in self.empty_values:
             return None
         try:
-            return read_moment(value)
+            return parse_datetime(value)
         except ValueError:
-            raise forms.ValidationError(HOW_TO, code="invalid") from None
+            raise forms.ValidationError(INVALID, code="invalid") from None
 
 
-class MomentFilter(filters.IsoDateTimeFilter):
-    field_class = MomentFormField
+class DateTimeFilter(filters.IsoDateTimeFilter):
+    field_class = DateTimeFormField
 
 
 class WholeNumberFilter(filters.NumberFilter):
@@ -31,19 +31,19 @@ class WholeNumberFilter(filters.NumberFilter):
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)
-class MomentField(serializers.Field):
-    """For a serializer of query parameters; ``ends`` as in :func:`read_moment`."""
+class QueryDateTimeField(serializers.Field):
+    """For a serializer of query parameters; ``end_of_day`` as in :func:`parse_datetime`."""
 
-    default_error_messages = {"invalid": HOW_TO}
+    default_error_messages = {"invalid": INVALID}
 
-    def __init__(self, *, ends: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, end_of_day: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.ends = ends
+        self.end_of_day = end_of_day
 
     def to_internal_value(self, data: Any) -> datetime:
         if not isinstance(data, str):
             self.fail("invalid")
         try:
-            return read_moment(data, ends=self.ends)
+            return parse_datetime(data, end_of_day=self.end_of_day)
         except ValueError:
             self.fail("invalid")

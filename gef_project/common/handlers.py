@@ -13,16 +13,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from status.exceptions import (
-    ExecutionGone,
-    IllegalMove,
-    LedgerBusy,
-    ReportTooLate,
-    StatusChangeError,
-    UnknownStatus,
-)
-
-from .errors import CHALLENGE, BadRequest, Busy, Conflict, NotFound, Unauthorized
+from .errors import CHALLENGE, ApiError, BadRequest, NotFound, Unauthorized
+from .exceptions import StatusChangeError
 
 logger = logging.getLogger(__name__)
 
@@ -68,21 +60,13 @@ def _as_api_exception(exception: Exception) -> exceptions.APIException | None:
     return None
 
 
-def _of_status_change(error: StatusChangeError) -> exceptions.APIException | None:
-    match error:
-        case IllegalMove(status_from=status_from, status_to=status_to, allowed=allowed):
-            code = "illegal_move"
-        case ReportTooLate(status_from=status_from, status_to=status_to):
-            code, allowed = "report_too_late", []
-        case UnknownStatus():
-            return BadRequest(error, "unknown_status")
-        case ExecutionGone():
-            return NotFound()
-        case LedgerBusy():
-            return Busy(error)
-        case _:
-            return None
-    return Conflict(error, code, status_from=status_from, status_to=status_to, allowed=allowed)
+def _of_status_change(error: StatusChangeError) -> exceptions.APIException:
+    if error.http_status == HTTPStatus.NOT_FOUND:
+        return NotFound()  # in the same words as for what the caller may not see
+    answer = ApiError(error, error.code, **error.members())
+    answer.status_code = error.http_status
+    answer.wait = error.retry_after
+    return answer
 
 
 def _body(error: exceptions.APIException) -> dict[str, Any]:
@@ -97,7 +81,7 @@ def _body(error: exceptions.APIException) -> dict[str, Any]:
 
 
 def _sentences(errors: Any, name: str = "") -> Iterator[str]:
-    """Every message of a tree of messages, each after the field that it is about."""
+    """The messages of a tree of messages, each one after its field's name."""
     match errors:
         case Mapping():
             for field, messages in errors.items():
@@ -122,7 +106,7 @@ def is_for_api(request: HttpRequest) -> bool:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's ``handler500``: what failed outside of a view of the API."""
+    """Django's ``handler500``, for failures outside of the API's views."""
     if not is_for_api(request):
         return defaults.server_error(request)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -130,7 +114,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's ``handler400``: a host name that is not ours, a header that is not HTTP."""
+    """Django's ``handler400``, for a wrong host name or a malformed header."""
     if not is_for_api(request):
         return defaults.bad_request(request, exception)
     status = HTTPStatus.BAD_REQUEST

@@ -1,8 +1,8 @@
-"""What the methods that write the ledger do about locks: wait for a bounded time, and never show a deadlock.
+"""Locks for the methods that write the ledger: they wait for a bounded time, and no caller sees a deadlock.
 
-Everybody locks rows first, in key order, and then the ledger, until the transaction ends. So single changes
-do not deadlock; but a transaction of several changes holds the ledger while it waits for its next row,
-whose holder may be waiting for the ledger. PostgreSQL ends that by failing either of the two.
+Every writer locks its rows first, in key order, and then the ledger, until its transaction ends. So single
+changes do not deadlock. But a transaction with several changes holds the ledger while it waits for its next
+row, and the holder of that row may be waiting for the ledger. PostgreSQL then fails one of the two.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,20 +14,20 @@ from django.db import OperationalError, connection
 from psycopg import errors
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
-from status.exceptions import LedgerBusy
+from .exceptions import LedgerBusy
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _lost_a_deadlock(error: BaseException) -> bool:
-    # A retried method inside of this one has given it its name.
+def _is_deadlock(error: BaseException) -> bool:
+    # A decorated method inside of this one has translated the error already.
     cause = error.__cause__ if isinstance(error, LedgerBusy) else error
     return cause is not None and isinstance(cause.__cause__, errors.DeadlockDetected)
 
 
 _retrying = Retrying(
-    retry=retry_if_exception(_lost_a_deadlock),
+    retry=retry_if_exception(_is_deadlock),
     stop=stop_after_attempt(5),
     wait=wait_random(max=0.2),
     reraise=True,
@@ -35,8 +35,8 @@ _retrying = Retrying(
 
 
 @contextmanager
-def busy_by_name() -> Iterator[None]:
-    """Turn what the database says of locks that were not had into :class:`LedgerBusy`."""
+def translate_lock_errors() -> Iterator[None]:
+    """Raise :class:`LedgerBusy` where the database reports a lock timeout or a deadlock."""
     try:
         yield
     except OperationalError as error:
@@ -45,22 +45,27 @@ def busy_by_name() -> Iterator[None]:
         raise
 
 
-def retries_deadlocks(change: Callable[P, T]) -> Callable[P, T]:
-    """Do the change again if it was chosen to end a deadlock, and it is a transaction of its own.
+def retry_deadlocks(method: Callable[P, T]) -> Callable[P, T]:
+    """Retry if this transaction was the deadlock victim, and the method is a transaction of its own.
 
     Raises:
-        LedgerBusy: a lock was not had within ``lock_timeout``; or a deadlock has ended the transaction
-            around the change, which only its owner can do again.
+        LedgerBusy: it waited for a lock for longer than ``lock_timeout``; or a deadlock has ended the
+            transaction around the method, which only the caller can retry.
     """
 
-    @wraps(change)
+    @wraps(method)
     def retried(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return change(*args, **kwargs)  # without the retrying, which would cost every change
+            return method(*args, **kwargs)  # outside of the retrying, which would cost every call
         except (OperationalError, LedgerBusy) as error:
-            with busy_by_name():
-                if connection.in_atomic_block or not _lost_a_deadlock(error):
+            with translate_lock_errors():
+                if connection.in_atomic_block or not _is_deadlock(error):
                     raise
-                return _retrying(change, *args, **kwargs)
+                return _retrying(method, *args, **kwargs)
 
     return retried
+
+
+# The former names, until every caller has the new ones.
+busy_by_name = translate_lock_errors
+retries_deadlocks = retry_deadlocks

@@ -12,10 +12,10 @@ from .schema import query_parameter
 
 
 def whole_number(request: Request, name: str, default: int, *, most: int | None = None) -> int:
-    """A query parameter from 1 to ``most``: one outside is read as the nearest inside.
+    """A query parameter from 1 to ``most``; a number outside is clamped.
 
     Raises:
-        BadRequest: it is no whole number.
+        BadRequest: it is not a whole number.
     """
     text = request.query_params.get(name, "")
     try:

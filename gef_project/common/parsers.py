@@ -1,4 +1,4 @@
-"""JSON bodies: plain or gzipped, never larger than the limit, and only what JSON knows."""
+"""JSON bodies: plain or gzipped, up to a size limit, and strictly JSON."""
 
 import json
 import math
@@ -13,8 +13,8 @@ from rest_framework.parsers import BaseParser
 from .errors import TooLarge
 
 _GZIP = zlib.MAX_WBITS | 16
-# Lists and objects inside one another: what is deeper can be read, but then not everywhere be written.
-MOST_DEEP = 200
+# Levels of lists and objects. Deeper documents can be parsed, but not serialized everywhere.
+MAX_DEPTH = 200
 
 
 class BoundedJSONParser(BaseParser):
@@ -54,7 +54,7 @@ def _is_gzipped(headers: Mapping[str, str]) -> bool:
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
-    """At most one byte more than the limit, so that a small body cannot fill the memory."""
+    """The inflated body, cut one byte after the limit, so that a small body cannot fill the memory."""
     inflater = zlib.decompressobj(_GZIP)
     try:
         inflated = inflater.decompress(body, limit + 1)
@@ -69,7 +69,7 @@ def _inflate(body: bytes, limit: int) -> bytes:
 
 def _is_too_deep(document: Any) -> bool:
     level = [document] if isinstance(document, dict | list) else []
-    for _ in range(MOST_DEEP):
+    for _ in range(MAX_DEPTH):
         if not level:
             return False
         level = [
@@ -82,9 +82,7 @@ def _is_too_deep(document: Any) -> bool:
 
 
 def _too_deep() -> ParseError:
-    return ParseError(
-        f"The body is nested too deeply: {MOST_DEEP} lists and objects in one another are read."
-    )
+    return ParseError(f"The body is nested too deeply: {MAX_DEPTH} levels of lists and objects are allowed.")
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What failed because others were in the way is tried again: a bounded number of times, at random moments."""
+"""Retries of what failed because others were in the way: a bounded number, after random pauses."""
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from tenacity import (
@@ -10,11 +10,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from status.exceptions import LedgerBusy
+from .exceptions import LedgerBusy
 
 
 def _worth_it(error: BaseException, *kinds: type[Exception]) -> bool:
-    """Inside a transaction it is not: that has failed as a whole, and only its owner can do it again."""
+    """Not inside a transaction: that has failed as a whole, and only the code that began it can retry it."""
     return isinstance(error, kinds) and not connection.in_atomic_block
 
 
@@ -22,7 +22,7 @@ def _reconnect(state: RetryCallState) -> None:
     close_old_connections()  # those that have failed
 
 
-# While a client waits, which hangs up after 30 s. Each attempt may wait for LOCK_TIMEOUT.
+# For requests: the client hangs up after 30 s. Each attempt may wait for LOCK_TIMEOUT.
 briefly = retry(
     retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy)),
     wait=wait_random_exponential(multiplier=0.05, max=1),
@@ -30,8 +30,8 @@ briefly = retry(
     reraise=True,
 )
 
-# In tasks. Seconds between attempts: random, up to 0.5, 1, 2, 4, 8, 10, 10. So half a minute for a database
-# that is restarted, and, since each attempt may wait for LOCK_TIMEOUT, longer for a ledger that is busy.
+# For tasks. The pauses are random, up to 0.5, 1, 2, 4, 8, 10 and 10 s: half a minute while a database
+# restarts, and longer while the ledger is busy, since each attempt may wait for LOCK_TIMEOUT.
 patiently = retry(
     retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)),
     wait=wait_random_exponential(multiplier=0.5, max=10),

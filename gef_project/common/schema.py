@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says of every operation alike."""
+"""Parts of the OpenAPI schema that operations share."""
 
 from functools import cache
 from typing import Any
@@ -20,13 +20,13 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class ConstrainedSerializer(serializers.Serializer):
-    """One whose schema has ``constraints`` that no field of its own says."""
+    """A serializer whose schema has ``constraints`` beyond those of its fields."""
 
     constraints: dict[str, Any] = {}
 
 
 def one_at_least(*names: str) -> dict[str, Any]:
-    # Inside of an allOf, since makers of clients take an anyOf beside properties for a choice of types.
+    # Inside of an allOf, since client generators take an anyOf beside properties for a union of types.
     return {"allOf": [{"anyOf": [{"required": [name]} for name in names]}]}
 
 
@@ -40,7 +40,7 @@ class ConstrainedSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-
 
 
 class ErrorSerializer(serializers.Serializer):
-    """Every error has the first three; the others come with the code that needs them."""
+    """Every error has the first three; some codes have others too."""
 
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="A sentence for a person.")
@@ -55,12 +55,12 @@ class ErrorSerializer(serializers.Serializer):
     error = serializers.CharField(required=False, help_text="401: the code once more.")
     msg = serializers.CharField(required=False, help_text="401 and 429 at `/auth`: the detail once more.")
     message = serializers.CharField(required=False, help_text="401 and 429 at `/auth`: the detail once more.")
-    status_from = serializers.CharField(required=False, help_text="409: where the execution stands.")
+    status_from = serializers.CharField(required=False, help_text="409: the execution's status.")
     status_to = serializers.CharField(
-        required=False, allow_null=True, help_text="409: what was reported; null if it was no status."
+        required=False, allow_null=True, help_text="409: the status that was reported; null if none was."
     )
     allowed = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="409: where it may go from there."
+        child=serializers.CharField(), required=False, help_text="409: the statuses that it may go to."
     )
     oldest = serializers.IntegerField(required=False, help_text="410: the id of the oldest row that is kept.")
     newest = serializers.IntegerField(required=False, help_text="400 `not_yet`: the id of the newest row.")
@@ -71,7 +71,7 @@ _MEANINGS = {
     401: "No token, or one that is invalid (`token_invalid`), expired or revoked.",
     403: "Not for this caller.",
     404: "There is no such thing, or this caller may not know of it.",
-    409: "The execution cannot go there from where it stands.",
+    409: "The execution cannot go from its status to the reported one.",
     410: "Rows that were asked for are no longer kept; `oldest` is the id of the oldest one that is.",
     413: "The body is too large, if need be after it has been inflated.",
     415: "The body is not `application/json`.",
@@ -97,7 +97,7 @@ BODY_ERRORS = (400, 401, 403, 413, 415)
 
 @cache
 def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False) -> Any:
-    """``{"data": ...}``, as almost every answer comes."""
+    """``{"data": ...}``, the envelope of almost every answer."""
     name = serializer.__name__.removesuffix("Serializer") + ("List" if many else "")
     wrapped = type(f"{name}DataSerializer", (serializers.Serializer,), {"data": serializer(many=many)})
     shown = next(iter(get_override(serializer, "examples", [])), None)
@@ -109,7 +109,7 @@ def data_of(serializer: type[serializers.BaseSerializer], *, many: bool = False)
 
 
 def query_parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    """For what adds parameters to an operation by itself; a text unless the schema says otherwise."""
+    """A parameter as a plain dictionary; a string unless the schema says otherwise."""
     return {"name": name, "in": "query", "description": description, "schema": schema or {"type": "string"}}
 
 

@@ -1,4 +1,4 @@
-"""System checks of what the project runs on."""
+"""System checks of the database server's version."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ OLDEST, NEWEST = 15, 18
 
 @register(Tags.database)
 def check_servers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """The server of each of the databases, which ``manage.py migrate`` names."""
+    """Check the servers of these databases; ``manage.py migrate`` passes them."""
     return [
         problem
         for alias in databases or ()

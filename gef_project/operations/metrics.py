@@ -1,4 +1,4 @@
-"""What Prometheus reads, looked up in the database at the scrape: the same whichever process is asked."""
+"""The metrics for Prometheus, read from the database at each scrape: every web process answers the same."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ class LedgerCollector(Collector):
     """The ledger's newest row and the last check of its counts: one index look-up each."""
 
     def collect(self) -> Iterator[Metric]:
-        age = ExpressionWrapper(Now() - F("timestamp"), DurationField())  # by the clock that stamped it
+        age = ExpressionWrapper(Now() - F("timestamp"), DurationField())  # both by the database's clock
         newest: Any = StatusLog.objects.annotate(age=age).order_by("id").last()
         if newest:
             yield _executions(newest)

@@ -1,4 +1,4 @@
-"""What the operators' tools have to remember between processes."""
+"""What the operators' tools store for other processes."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,14 +8,14 @@ from status.verification import counts_fault
 
 class CountCheckManager(models.Manager["CountCheck"]):
     def run(self) -> "CountCheck":
-        """Compare the ledger's newest row with the executions, and keep what came of it.
+        """Compare the ledger's newest row with the executions, and store the result.
 
-        It counts the executions: one statement, so exact whatever is being written, and it only reads, so
-        nobody waits for it. Its cost grows with the table.
+        It counts the executions in one statement, so it is exact whatever is being written, and since it only
+        reads, no writer waits for it. Its cost grows with the table.
         """
-        began = timezone.now()
+        started = timezone.now()
         fault = counts_fault()
-        values = {"checked_at": began, "fault": str(fault or "")}
+        values = {"checked_at": started, "fault": str(fault or "")}
         return self.update_or_create(pk=CountCheck.ONLY, defaults=values)[0]
 
     def last(self) -> "CountCheck | None":
@@ -25,7 +25,7 @@ class CountCheckManager(models.Manager["CountCheck"]):
 class CountCheck(models.Model):
     """The last comparison of the ledger's newest row with the true counts: one row.
 
-    It is in the database since a worker makes it, and web processes tell of it.
+    It is in the database because a worker makes it and web processes report it.
     """
 
     ONLY = 1

@@ -1,10 +1,9 @@
-"""The periodic tasks of every app of the project, and how they get into the scheduler's database.
+"""The periodic tasks of every app of the project, and their installation in the scheduler's tables.
 
-Operators change them there: turn them off, or give them another schedule. That is never undone here. A new
-task reaches the databases that there are by a migration of this app that installs it, by its name.
+Operators change them there: they turn them off, or give them another schedule. Nothing here undoes that.
+``manage.py setup_periodic_tasks`` adds what a later version brings.
 """
 
-from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -14,8 +13,8 @@ class Periodic(NamedTuple):
     name: str
     task: str
     description: str
-    expire_seconds: int  # of a message that no worker takes, so that they do not pile up
-    minute: str  # these two as in a crontab, UTC
+    expire_seconds: int  # of a message that no worker takes, so that messages do not pile up
+    minute: str  # as in a crontab, in UTC; so is hour
     hour: str = "*"
 
 
@@ -68,7 +67,7 @@ PERIODIC = [
     Periodic(
         "forget-expired-log-ins",
         "gef_project.accounts.tasks.forget_expired",
-        "Delete what is known of tokens that have expired, and of log-ins of long ago.",
+        "Delete revoked tokens that have expired anyway, and log-in attempts of long ago.",
         expire_seconds=86_400,
         minute="42",
         hour="3",
@@ -76,44 +75,39 @@ PERIODIC = [
 ]
 
 
-def install(apps: Any, names: Collection[str] | None = None) -> list[str]:
-    """Add the tasks that are missing, and have those of the same name run what they run now.
+def install(apps: Any) -> list[str]:
+    """Add the missing tasks, and correct the import path of the others. Doing it twice changes nothing.
 
     Args:
         apps: a registry of models: the live one, or a migration's.
-        names: of the tasks to look at; None: all.
 
     Returns:
         The names of those that were added or changed.
     """
     tasks = apps.get_model("django_celery_beat", "PeriodicTask").objects
-    changed = [periodic.name for periodic in _named(names) if _upsert(apps, tasks, periodic)]
+    changed = [periodic.name for periodic in PERIODIC if _upsert(apps, tasks, periodic)]
     if changed:
         tell_scheduler(apps)
     return changed
 
 
-def uninstall(apps: Any, names: Collection[str] | None = None) -> None:
-    """Remove the tasks, unless an operator has given the name to another one."""
+def uninstall(apps: Any) -> None:
+    """Remove the tasks, but not one whose name an operator has given to another task."""
     tasks = apps.get_model("django_celery_beat", "PeriodicTask").objects
-    for periodic in _named(names):
+    for periodic in PERIODIC:
         tasks.filter(name=periodic.name, task=periodic.task).delete()
     tell_scheduler(apps)
 
 
 def tell_scheduler(apps: Any) -> None:
-    """Have a running scheduler read its tasks anew; models of a migration do not do so by themselves."""
+    """Have a running scheduler reload its tasks; a migration's models do not do so by themselves."""
     changes = apps.get_model("django_celery_beat", "PeriodicTasks").objects
     changes.update_or_create(ident=1, defaults={"last_update": timezone.now()})
 
 
-def _named(names: Collection[str] | None) -> list[Periodic]:
-    return [periodic for periodic in PERIODIC if names is None or periodic.name in names]
-
-
 def _upsert(apps: Any, tasks: Any, periodic: Periodic) -> bool:
-    if there := tasks.filter(name=periodic.name).first():
-        return bool(tasks.filter(pk=there.pk).exclude(task=periodic.task).update(task=periodic.task))
+    if existing := tasks.filter(name=periodic.name).first():
+        return bool(tasks.filter(pk=existing.pk).exclude(task=periodic.task).update(task=periodic.task))
     tasks.create(
         name=periodic.name,
         task=periodic.task,
@@ -125,7 +119,7 @@ def _upsert(apps: Any, tasks: Any, periodic: Periodic) -> bool:
 
 
 def _crontab(apps: Any, periodic: Periodic) -> Any:
-    """One that is there, since they may be shared, or a new one."""
+    """An existing one, since tasks may share them, or a new one."""
     crontabs = apps.get_model("django_celery_beat", "CrontabSchedule").objects
     when = {
         "minute": periodic.minute,

@@ -1,4 +1,4 @@
-"""What Celery runs for the operators: each may run at any time, and twice at once."""
+"""Celery tasks for the operators. Each may run at any time, and twice at the same time."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from .models import CountCheck
 
 logger = logging.getLogger(__name__)
 
-# A night's share of the pruning; what is left then is for the next night.
+# The longest run of one night; the next night goes on.
 PRUNE_FOR = timedelta(minutes=10)
 
 

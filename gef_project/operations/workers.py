@@ -1,4 +1,4 @@
-"""Celery's workers, under the name by which clients ask for them: the nodes of a cluster."""
+"""Celery's workers, as clients ask for them: as the nodes of a cluster."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from gef_project.accounts.permissions import IsStaff
 from gef_project.common.examples import example
 from gef_project.common.schema import data_of, errors
 
-# Seconds. Who asks waits five for the whole answer.
+# Seconds. Clients wait five for the whole answer.
 WAIT_FOR_WORKERS = 1.0
-KEPT = 5
+CACHED_FOR = 5
 
 
 class NodeSerializer(serializers.Serializer):
@@ -33,7 +33,7 @@ class NodeSerializer(serializers.Serializer):
 
 
 class CacheSerializer(serializers.Serializer):
-    cached_at = serializers.DateTimeField(help_text=f"When the workers were asked; at most {KEPT} s ago.")
+    cached_at = serializers.DateTimeField(help_text=f"When they were asked; at most {CACHED_FOR} s ago.")
 
 
 _NODE = {
@@ -59,9 +59,9 @@ _NODE = {
         "cache_info": {"cached_at": "2026-01-31T12:00:00.000000Z"},
     }
 )
-class ClusterSerializer(serializers.Serializer):
+class WorkersSerializer(serializers.Serializer):
     swarm_active = serializers.BooleanField(help_text="Whether any worker has answered.")
-    error = serializers.CharField(allow_null=True, help_text="Why there is none, if it is known.")
+    error = serializers.CharField(allow_null=True, help_text="Why there is none, if that is known.")
     nodes = NodeSerializer(many=True)
     total_nodes = serializers.IntegerField()
     total_managers = serializers.IntegerField(help_text="Always 0.")
@@ -70,30 +70,30 @@ class ClusterSerializer(serializers.Serializer):
 
 
 @extend_schema(tags=["Status"])
-class ClusterView(APIView):
+class WorkersView(APIView):
     permission_classes = [IsStaff]
 
     @extend_schema(
         operation_id="list_workers",
         summary="List the workers",
         description="Those that answer within a second. `status/swarm` is the same. For staff.",
-        responses={200: data_of(ClusterSerializer), **errors(401, 403)},
+        responses={200: data_of(WorkersSerializer), **errors(401, 403)},
     )
     def get(self, request: Request) -> Response:
-        cluster = cache.get_or_set("cluster", _ask, KEPT)
-        return Response({"data": ClusterSerializer(cluster).data})
+        workers = cache.get_or_set("workers", _ask, CACHED_FOR)
+        return Response({"data": WorkersSerializer(workers).data})
 
 
 @extend_schema(exclude=True)
-class SwarmView(ClusterView):
-    """The same by an older name."""
+class SwarmView(WorkersView):
+    """The same under an older name."""
 
 
 def _ask() -> dict[str, Any]:
     error = None
     tasks: dict[str, list[object]] = {}
     try:
-        # Not the pool's connection, which may have gone away with the broker.
+        # Not a connection of the pool, which may have been lost with the broker.
         with current_app.connection_for_write() as connection:
             inspect = current_app.control.inspect(timeout=WAIT_FOR_WORKERS, connection=connection)
             tasks = inspect.active() or {}

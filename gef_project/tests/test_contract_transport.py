@@ -158,6 +158,6 @@ def test_a_plus_that_arrives_as_a_space_is_read_as_a_plus(
     path = path.replace("<id>", str(execution.pk))
     execution.log("a", "INFO")
     client = client_of(admin)
-    for moment, seen in (("2000-01-01T00:00:00 00:00", True), ("2100-01-01T00:00:00 00:00", False)):
-        answer = client.get(f"{API}/{path.format(moment)}")
+    for time, seen in (("2000-01-01T00:00:00 00:00", True), ("2100-01-01T00:00:00 00:00", False)):
+        answer = client.get(f"{API}/{path.format(time)}")
         assert (answer.status_code, bool(answer.json()["data"])) == (200, seen)

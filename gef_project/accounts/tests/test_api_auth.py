@@ -1,4 +1,4 @@
-"""Logging in, refreshing, and every way in which a token can be no good."""
+"""Logging in, refreshing, and every way in which a token can be invalid."""
 
 from datetime import timedelta
 
@@ -110,7 +110,7 @@ def test_an_access_token_does_not_refresh(api: APIClient, person: User) -> None:
     assert (answer.status_code, answer.json()["error"]) == (401, "token_invalid")
 
 
-def test_an_inactive_user_can_neither_refresh_nor_go_on(api: APIClient, person: User) -> None:
+def test_the_tokens_of_an_inactive_user_are_revoked(api: APIClient, person: User) -> None:
     refresh = refresh_token_for(person)
     person.is_active = False
     person.save()
@@ -134,7 +134,7 @@ def test_an_inactive_user_can_neither_refresh_nor_go_on(api: APIClient, person: 
         ("Bearer é", "token_invalid"),
     ],
 )
-def test_a_token_that_is_no_good_answers_401(api: APIClient, db: None, header: str, error: str) -> None:
+def test_an_invalid_token_answers_401(api: APIClient, db: None, header: str, error: str) -> None:
     answer = authorized(api, header)
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"] == 'Bearer realm="api"'

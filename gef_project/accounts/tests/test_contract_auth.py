@@ -9,7 +9,8 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from gef_project.accounts.models import User, login_throttle
+from gef_project.accounts import login_throttle
+from gef_project.accounts.models import User
 
 from .clients import client_of
 from .clock import Clock
@@ -111,7 +112,7 @@ def test_me_has_what_clients_switch_on(worker: User) -> None:
     assert {"email", "name", "institution", "country", "email_notifications", "created_at"} <= set(data)
 
 
-def test_one_changes_what_is_known_of_oneself(owner: User) -> None:
+def test_users_change_their_own_fields(owner: User) -> None:
     changes = {"name": "New Name", "institution": "I", "country": "Kenya", "email_notifications": False}
     data = client_of(owner).patch(ME, changes).json()["data"]
     assert {name: data[name] for name in changes} == changes
@@ -120,7 +121,7 @@ def test_one_changes_what_is_known_of_oneself(owner: User) -> None:
     assert (stored.name, stored.email_notifications) == ("New Name", False)
 
 
-def test_one_changes_neither_rights_nor_the_login(owner: User) -> None:
+def test_users_change_neither_their_rights_nor_their_email(owner: User) -> None:
     changes = {"role": "ADMIN", "is_staff": True, "is_superuser": True, "email": "x@example.org", "id": "1"}
     assert client_of(owner).patch(ME, changes).status_code == 200
     stored = User.objects.get(pk=owner.pk)

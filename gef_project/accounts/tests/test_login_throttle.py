@@ -1,18 +1,22 @@
 """How often somebody may try to log in, and who never has to wait."""
 
 import pytest
-from django.contrib.auth import hashers
+from django.contrib.auth import authenticate, hashers
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from executions.credentials import password, user_name
 from executions.models import Execution
 from executions.tests.test_api_at_once import at_once
-from gef_project.accounts.models import LoginAttempts, User, login_throttle
-from gef_project.accounts.models.login_throttle import FREE, FREE_FOR_ALL, network
+from gef_project.accounts import login_throttle, models
+from gef_project.accounts.login_throttle import FREE, FREE_FOR_ALL, network
+from gef_project.accounts.models import LoginAttempts, User
 from gef_project.accounts.tasks import forget_expired
+from gef_project.common.errors import TooManyAttempts
 
 from .clock import Clock
 
@@ -29,7 +33,8 @@ def quick_hashes(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(login_throttle, "timezone", clock)
+    for module in (login_throttle, models):
+        monkeypatch.setattr(module, "timezone", clock)
     return clock
 
 
@@ -79,7 +84,7 @@ def test_an_attempt_that_was_refused_does_not_count(clock: Clock, person: User) 
     assert log_in(person.email, RIGHT).status_code == 200
 
 
-def test_an_hour_makes_up_for_all_failures(clock: Clock, person: User) -> None:
+def test_an_hour_without_a_failure_resets_the_count(clock: Clock, person: User) -> None:
     fail(FREE)
     clock.move(hours=1, seconds=1)
     fail(FREE)
@@ -92,7 +97,7 @@ def test_nobody_locks_an_account_for_other_addresses(person: User) -> None:
     assert log_in(person.email, RIGHT, "192.0.2.2").status_code == 200
 
 
-def test_where_a_password_was_right_it_stays_so(clock: Clock, person: User) -> None:
+def test_where_a_password_was_right_it_is_taken_at_any_time(clock: Clock, person: User) -> None:
     assert log_in(person.email, RIGHT).status_code == 200
     fail(3 * FREE)
     assert log_in(person.email, RIGHT).status_code == 200
@@ -131,6 +136,36 @@ def test_failures_at_once_are_all_counted(person: User) -> None:
     assert sorted(LoginAttempts.objects.values_list("failures", flat=True)) == [6, 6]
 
 
+def log_in_to_admin(email: str, secret: str, **query: str):
+    url = reverse("admin:login", query=query)
+    return Client(REMOTE_ADDR="192.0.2.1").post(url, {"username": email, "password": secret})
+
+
+def test_the_admin_has_the_same_limit(person: User) -> None:
+    for _ in range(FREE):
+        assert "Please enter the correct email" in log_in_to_admin(person.email, WRONG).text
+    assert "Logging in has failed too often. Try again in 1 s." in log_in_to_admin(person.email, RIGHT).text
+    assert log_in(person.email, RIGHT).status_code == 429
+
+
+def test_the_admin_opens_after_a_log_in_also_without_a_page_to_return_to(person: User) -> None:
+    assert log_in_to_admin(person.email, RIGHT)["Location"] == reverse("admin:index")
+    elsewhere = log_in_to_admin(person.email, RIGHT, next="https://elsewhere.example/")
+    assert elsewhere["Location"] == reverse("admin:index")
+
+
+def test_code_without_a_request_has_the_limit_too(person: User) -> None:
+    for _ in range(FREE):
+        assert authenticate(email=person.email, password=WRONG) is None
+    with pytest.raises(TooManyAttempts):
+        authenticate(email=person.email, password=RIGHT)
+
+
+def test_an_execution_does_not_log_in_to_the_admin(execution: Execution) -> None:
+    answer = log_in_to_admin(user_name(execution.pk), password(execution.pk))
+    assert (answer.status_code, "sessionid" in answer.cookies) == (200, False)
+
+
 def test_an_executions_credential_is_not_held_up(execution: Execution) -> None:
     name = user_name(execution.pk)
     fail(FREE, name)
@@ -147,7 +182,7 @@ def test_an_executions_credential_is_not_held_up(execution: Execution) -> None:
         (1, "no address \0", ""),
     ],
 )
-def test_only_proxies_of_ours_are_believed(
+def test_only_trusted_proxies_set_the_address(
     settings: Settings, proxies: int, forwarded: str, address: str
 ) -> None:
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
@@ -191,7 +226,7 @@ def test_every_answer_costs_one_hash(
     assert len(hashed) == 1
 
 
-def test_what_says_nothing_any_more_is_forgotten(clock: Clock, person: User) -> None:
+def test_old_attempts_are_deleted(clock: Clock, person: User) -> None:
     fail(1)
     log_in(person.email, RIGHT, "192.0.2.2")
     forget_expired()

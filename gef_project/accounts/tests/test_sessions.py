@@ -1,4 +1,4 @@
-"""Logging out: what ends, what goes on, and for how long it is known."""
+"""Sessions: logging out, exchanging refresh tokens, and how long revoked tokens are kept."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from executions.models import Execution
 from executions.tests.test_api_at_once import at_once
-from gef_project.accounts.authentication import OwnCredential, refresh_token_for
+from gef_project.accounts.authentication import ExecutionCredential, refresh_token_for
 from gef_project.accounts.models import RevokedToken, User
 from gef_project.accounts.tasks import forget_expired
 
@@ -137,7 +137,7 @@ def test_nothing_else_rotates(session: RefreshToken, query: str) -> None:
 
 
 def test_an_executions_refresh_token_is_not_rotated(execution: Execution) -> None:
-    token = refresh_token_for(OwnCredential(execution.pk))
+    token = refresh_token_for(ExecutionCredential(execution.pk))
     assert refreshed(token, "?rotate=true").json()["refresh_token"] == str(token)
 
 
@@ -153,7 +153,7 @@ def test_a_token_of_an_older_version_is_invalid(owner: User) -> None:
         assert (answer.status_code, answer.json()["error"]) == (401, "token_invalid")
 
 
-def test_who_calls_costs_one_query(owner: User, session: RefreshToken, execution: Execution) -> None:
+def test_a_token_costs_one_query(owner: User, session: RefreshToken, execution: Execution) -> None:
     with CaptureQueriesContext(connection) as queries:
         client_with(session).get(ME)
     assert len(queries) == 1
@@ -163,7 +163,7 @@ def test_who_calls_costs_one_query(owner: User, session: RefreshToken, execution
     assert len(queries) == 1
 
 
-def test_what_is_revoked_is_known_until_it_would_have_expired(session: RefreshToken) -> None:
+def test_a_revoked_token_is_kept_until_it_would_have_expired(session: RefreshToken) -> None:
     client_with(session).post("/auth/logout")
     revoked = RevokedToken.objects.get()
     assert revoked.expires_at >= timezone.now() + timedelta(days=29)

@@ -1,32 +1,25 @@
-"""Admin pages of models whose deletion deletes executions, itself or by a cascade."""
+"""Admin pages of models whose deletion deletes executions, directly or by a cascade."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from gef_project.common.attribution import attributed_to
-from gef_project.common.locking import busy_by_name
-from status.exceptions import LedgerBusy
-from status.sources import Source
+from gef_project.common.exceptions import LedgerBusy
+from gef_project.common.locking import translate_lock_errors
 
-if TYPE_CHECKING:
-    from gef_project.accounts.models import User
-
+SOURCE = "admin"
 SHOWN = 100  # objects named on a confirmation page; the others are counted
 
 
-def actor(request: HttpRequest) -> "User":
-    """Whom to attribute a change to; the admin has let nobody in who is not a user."""
-    return cast("User", request.user)
-
-
 class AttributedAdmin(admin.ModelAdmin):
-    """Every deletion is attributed to the user, and a busy ledger refuses it with a message."""
+    """Deletions are attributed to the user; if the ledger is busy, the page says so, and nothing is gone."""
 
     delete_confirmation_template = "common/admin/delete_confirmation.html"
     delete_selected_confirmation_template = "common/admin/delete_selected_confirmation.html"
@@ -85,7 +78,8 @@ class AttributedAdmin(admin.ModelAdmin):
 
 @contextmanager
 def _deletions(request: HttpRequest, reason: str) -> Iterator[None]:
-    with busy_by_name(), attributed_to(actor(request), Source.ADMIN, reason):
+    actor = cast(AbstractBaseUser, request.user)  # the admin lets nobody else in
+    with translate_lock_errors(), attributed_to(actor, SOURCE, reason):
         yield
 
 

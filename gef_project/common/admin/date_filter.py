@@ -1,4 +1,4 @@
-"""A filter by moments that an index serves; Django's ``date_hierarchy`` reads every row for its links."""
+"""A filter by time that an index serves; Django's ``date_hierarchy`` reads every row for its links."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ START, END = "from", "before"
 
 
 class DateFilter(admin.ListFilter):
-    """From a moment on and before another, both in UTC and both optional: links, and a form for any."""
+    """From one time on and before another, both in UTC and both optional: by links, or by a form."""
 
     title = "time"
     template = "common/admin/date_filter.html"
@@ -26,18 +26,18 @@ class DateFilter(admin.ListFilter):
         for name in (START, END):
             if value := params.pop(name, [""])[-1]:
                 self.used_parameters[name] = value
-        self.start = self._moment(START)
-        self.end = self._moment(END)
+        self.start = self._time(START)
+        self.end = self._time(END)
 
-    def _moment(self, name: str) -> datetime | None:
+    def _time(self, name: str) -> datetime | None:
         value = self.used_parameters.get(name)
         if value is None:
             return None
         try:
-            moment = datetime.fromisoformat(str(value))
+            time = datetime.fromisoformat(str(value))
         except ValueError as error:
             raise IncorrectLookupParameters(error) from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
     def expected_parameters(self) -> list[str | None]:
         return [START, END]

@@ -37,7 +37,7 @@ def test_the_number_of_attempts_is_bounded(retrying: Callable[..., Any], number:
 
 
 @EACH
-def test_those_that_wait_do_not_come_back_at_the_same_moments(retrying: Callable[..., Any]) -> None:
+def test_the_pauses_are_random(retrying: Callable[..., Any]) -> None:
     assert attempts(retrying, LedgerBusy()) != attempts(retrying, LedgerBusy())
 
 

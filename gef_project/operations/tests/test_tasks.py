@@ -1,4 +1,4 @@
-"""What the scheduler has done for the ledger: its counts are compared, and its oldest rows go."""
+"""The scheduled tasks of the ledger: they compare its counts, and delete its oldest rows."""
 
 import logging
 from datetime import timedelta
@@ -24,7 +24,7 @@ def drift() -> None:
 
 
 @pytest.mark.django_db
-def test_true_counts_are_noted_and_not_talked_about(
+def test_true_counts_are_stored_and_not_logged(
     execution: Execution, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = timezone.now()
@@ -83,8 +83,8 @@ def old_rows(db: None) -> list[int]:
     ExecutionFactory(status=Status.FINISHED)
     ExecutionFactory(status=Status.RUNNING)
     count, now = StatusLog.objects.count(), timezone.now()
-    moments = [now - timedelta(days=40)] * 4 + [now] * (count - 4)
-    return [row.id for row in set_times(moments)]
+    times = [now - timedelta(days=40)] * 4 + [now] * (count - 4)
+    return [row.id for row in set_times(times)]
 
 
 def kept() -> list[int]:

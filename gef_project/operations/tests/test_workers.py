@@ -1,4 +1,4 @@
-"""The workers, asked for in the words of a cluster."""
+"""The workers, as the nodes of a cluster."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ CLUSTER = "/api/v1/status/cluster"
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
+def empty_cache() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()

@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from gef_project.accounts import arguments
+from gef_project.accounts.arguments import row_id
 from gef_project.accounts.models import User
-from gef_project.common.locking import busy_by_name
-from status.arguments import row_id
+from gef_project.common.locking import translate_lock_errors
 from status.exceptions import LedgerBusy
 from status.models import StatusLog
 from status.sources import Source
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         if not actor or not reason:
             raise CommandError("--repair needs --actor and --reason: the snapshot row records them.")
         try:
-            with busy_by_name():
+            with translate_lock_errors():
                 row = StatusLog.objects.append_snapshot(actor=actor, source=Source.REPAIR, reason=reason)
         except LedgerBusy as busy:
             raise CommandError(str(busy)) from None

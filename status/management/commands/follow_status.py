@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from status.arguments import row_id
+from gef_project.accounts.arguments import row_id
 from status.models import StatusLog
 from status.tail import Follower, Line, RowsAreGone, as_json
 
