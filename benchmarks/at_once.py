@@ -15,8 +15,8 @@ from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
 from executions.models import Execution
 from status.retention import prune
+from status.sql import LEDGER_LOCK
 from status.states import Status
-LEDGER_LOCK = 5_764_816_170_911_001  # of lock_status_log
 
 # On tables that have no guards, so with the numbers and counts that they would see to.
 _BARE = """

@@ -11,8 +11,8 @@ from benchmarks.measuring import Measurable, Pgbench, Processes, Step, in_rounds
 from benchmarks.moves import AT_ONCE, connections, ours
 from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
+from status.sql import LEDGER_LOCK
 from status.states import Status, count_field
-LEDGER_LOCK = 5_764_816_170_911_001  # of lock_status_log
 
 # One statement that moves an execution to and fro; the guards number and count the row.
 GUARDED = """

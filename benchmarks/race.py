@@ -18,9 +18,9 @@ from django.db import transaction
 from benchmarks.database import in_processes, own_database
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
-from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
-from status.states import TRANSITIONS, TERMINAL, Status
+from status.states import TERMINAL, TRANSITIONS, Status
 from status.verification import first_fault
 
 
@@ -45,7 +45,7 @@ def race(seconds: float, number: int) -> dict[str, int]:
                 done["moves"] += (
                     execution.update_status(chance.choice(sorted(moves)), source="race") is not None
                 )
-        except (IllegalMove, ExecutionGone):
+        except (IllegalTransition, ExecutionGone):
             done["refused"] += 1
         except LedgerBusy:
             done["busy"] += 1

@@ -30,7 +30,7 @@ class VerbatimJSONField(models.JSONField):
 
 
 class DatabaseTimeField(models.DateTimeField):
-    """A time that the database sets: its value is known after an INSERT, as Django 6.0 does for all defaults."""
+    """A time that the database sets; the instance knows it after an INSERT, as from Django 6.0 on anyway."""
 
     db_returning = True
 

@@ -1,10 +1,10 @@
-"""The operator's way past the rules: give an execution a status to which it cannot go. Recorded as any other."""
+"""An operator's way past the rules: give an execution any status, recorded like every transition."""
 
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from gef_project.common.locking import retries_deadlocks
+from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
 from status.models import StatusLog
 from status.sources import Source
@@ -21,15 +21,15 @@ class ChangedMeanwhile(StatusChangeError):
     """The execution no longer has the status that the operator saw."""
 
 
-@retries_deadlocks
+@retry_deadlocks
 @transaction.atomic
 def force_status(
     execution: Execution, status: Status, *, seen: Status | None = None, actor: "User", reason: str
 ) -> StatusLog | None:
     """Give the execution this status, whatever the rules say.
 
-    ``end_date`` is what the status asks for: an end that there was stays, one that there was not is now. All else
-    stays as it is: progress, results, worker, whether the owner has been told.
+    ``end_date`` is what the status asks for: an end that there was stays, one that there was not is now.
+    All else stays as it is: progress, results, worker, whether the owner has been told.
 
     Args:
         seen: the status that it must still have; None: any.

@@ -4,7 +4,7 @@ import logging
 import time
 
 from gef_project.common.retrying import patiently
-from status.exceptions import ExecutionGone, IllegalMove
+from status.exceptions import ExecutionGone, IllegalTransition
 from status.states import TERMINAL, Status
 
 from .models import Execution
@@ -101,7 +101,7 @@ def _move(execution: Execution, status: Status, reason: str) -> None:
     """Move it, unless it has ended otherwise or been deleted: then that stands."""
     try:
         execution.update_status(status, source="worker", reason=reason)
-    except (IllegalMove, ExecutionGone) as refusal:
+    except (IllegalTransition, ExecutionGone) as refusal:
         logger.info("Execution %s: %s", execution.pk, refusal)
 
 

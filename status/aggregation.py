@@ -41,8 +41,8 @@ _ROWS_BEFORE = f"""
 
 _LEVELS_AT = f"SELECT id, {', '.join(_COLUMNS)} FROM ({_ROWS_BEFORE}) AS before ORDER BY number"
 
-# An ended execution leaves its count only by being deleted or repaired; one that a repair gives another end has
-# not ended again.
+# An ended execution leaves its count only by being deleted or repaired; one that a repair gives another end
+# has not ended again.
 _UNDONE = f"""
     SELECT width_bucket(timestamp, %(moments)s::timestamptz[]) - 1, status_from, status_to, count(*)
     FROM status_log

@@ -9,7 +9,7 @@ from .states import TRANSITIONS, Status, in_order
 
 __all__ = [
     "ExecutionGone",
-    "IllegalMove",
+    "IllegalTransition",
     "LedgerBusy",
     "ReportTooLate",
     "StatusChangeError",
@@ -27,7 +27,7 @@ class UnknownStatus(StatusChangeError, ValueError):
         super().__init__(f"{value!r} is not a status; known are {', '.join(Status)}.")
 
 
-class IllegalMove(StatusChangeError):
+class IllegalTransition(StatusChangeError):
     """An execution cannot go from ``status_from`` to ``status_to``, only to one of ``allowed``."""
 
     code = "illegal_move"

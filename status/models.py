@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from gef_project.common.locking import busy_by_name
+from gef_project.common.locking import translate_lock_errors
 
 from .states import TERMINAL, Status, in_order
 
@@ -65,7 +65,7 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
     def append_snapshot(self, *, actor: "User | None" = None, source: str, reason: str = "") -> "StatusLog":
         """Count every execution, and write the result as a row that is no transition."""
         values = [actor.pk if actor else None, source, reason]
-        with busy_by_name():
+        with translate_lock_errors():
             [row] = self.raw("SELECT * FROM append_status_snapshot(%s, %s, %s)", values)
         return row
 

@@ -2,6 +2,9 @@
 
 from .states import ACTIVE, Status, count_field, in_order
 
+# The advisory lock of whoever writes the ledger; lock_status_log takes it.
+LEDGER_LOCK = 5_764_816_170_911_001
+
 # The table that is counted; its model belongs to an app that imports this one.
 EXECUTIONS = "executions_execution"
 
@@ -22,4 +25,3 @@ MISCOUNTED = " OR ".join(
 )
 
 ACTIVE_SUM = " + ".join(count_field(status) for status in in_order(ACTIVE))
-

@@ -3,13 +3,12 @@
     git worktree add ../older <commit>; make -C ../older install
     python -m benchmarks.checkouts ../older --rounds 7
 
-Each checkout uses its own .venv, and a database of its own on the server of DATABASE_URL, or of GEF_BENCH_URL.
+Each checkout uses its own .venv, and a database of its own on the server of GEF_BENCH_URL.
 """
 
 import argparse
 import os
 import subprocess
-import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
@@ -73,7 +72,7 @@ def main() -> None:
             checkouts.append(Checkout(root, server, name))
             stack.callback(checkouts[-1].close)
         this, other = checkouts
-        print("| scenario | this, per s | other, per s | ratio (median of rounds) | bar |\n|---|---|---|---|---|")
+        print("| scenario | this, per s | other, per s | ratio | bar |\n|---|---|---|---|---|")
         for scenario in options.scenarios.split(","):
             rounds: list[tuple[float, float]] = []
             for number in range(options.rounds):
@@ -87,4 +86,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        sys.exit(main())
+        main()

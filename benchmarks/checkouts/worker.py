@@ -65,7 +65,7 @@ def single(count: int, seconds: float) -> float:
     processes = [context.Process(target=work, args=(keys[number::count],)) for number in range(count)]
     for process in processes:
         process.start()
-    total = sum(rates.get() for _ in processes)
+    total: float = sum(rates.get() for _ in processes)
     for process in processes:
         process.join()
     return total

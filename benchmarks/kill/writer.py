@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
 from gef_project.common.attribution import attributed_to
-from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.states import TERMINAL, Status, in_order
 
 from .notes import Notebook, Row, creation_of, row_of
@@ -37,7 +37,7 @@ def write(notes: Path) -> None:
         try:
             change = create if executions().count() < POPULATION else chance.choice(CHANGES)
             rows = change(chance, reason)
-        except (IllegalMove, ExecutionGone, LedgerBusy, RolledBack):
+        except (IllegalTransition, ExecutionGone, LedgerBusy, RolledBack):
             continue
         except (OperationalError, InterfaceError):
             notebook.add(reason, [], acknowledged=False)
@@ -88,7 +88,7 @@ def move_twice(chance: random.Random, reason: str) -> list[Row]:
             with transaction.atomic():
                 move(chance, reason)
                 raise RolledBack
-        except (IllegalMove, RolledBack):
+        except (IllegalTransition, RolledBack):
             pass
         return rows + move(chance, reason)
 

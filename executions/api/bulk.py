@@ -85,7 +85,9 @@ class ReportMany:
             # What comes after a report that was not looked at must not overtake it.
             chunk = [place for place in places if reports[place].execution_id not in waiting]
             try:
-                given = briefly(Execution.objects.accept_reports)([reports[place] for place in chunk], **self._attribution())
+                given = briefly(Execution.objects.accept_reports)(
+                    [reports[place] for place in chunk], **self._attribution()
+                )
             except LedgerBusy:
                 waiting |= {reports[place].execution_id for place in chunk}
             else:

@@ -16,7 +16,7 @@ from gef_project.accounts.permissions import IsStaff, IsStaffOrExecution, IsUser
 from gef_project.common.errors import BadRequest
 from gef_project.common.retrying import briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
-from status.exceptions import IllegalMove
+from status.exceptions import IllegalTransition
 from status.states import Status
 
 from .bulk import ReportMany
@@ -122,7 +122,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         execution = self._find(pk)
         try:
             log = briefly(execution.cancel)(**self._attribution())
-        except IllegalMove:
+        except IllegalTransition:
             log = None
         if log is None:
             raise BadRequest(f"The execution has ended already, as {execution.status}.", "has_ended")

@@ -32,7 +32,9 @@ class StaySerializer(serializers.Serializer):
         help_text="Until the next transition; if there is none yet, until now; null if it has ended.",
     )
     actor = serializers.UUIDField(
-        source="log.actor_id", allow_null=True, help_text="The id of the user who changed it; null if none did."
+        source="log.actor_id",
+        allow_null=True,
+        help_text="The id of the user who changed it; null if none did.",
     )
     source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it off the class
         source="log.source",
@@ -46,7 +48,7 @@ class StaySerializer(serializers.Serializer):
 class HistorySerializer(serializers.Serializer):
     data = StaySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     complete = serializers.BooleanField(
-        help_text="False: it is older than the oldest row that is kept, and its first transitions are not known."
+        help_text="False: it is older than the oldest row that is kept; its first transitions are unknown."
     )
 
 
@@ -57,8 +59,8 @@ class HistoryView(APIView):
     @extend_schema(
         operation_id="get_execution_history",
         summary="Read an execution's history",
-        description="Every status that it had, oldest first, with the time spent there, and who changed it and "
-        "why. For its owner, staff, and the execution's own credential.",
+        description="Every status that it had, oldest first, with the time spent there, and who changed it "
+        "and why. For its owner, staff, and the execution's own credential.",
         responses={200: HistorySerializer, **errors(401, 403, 404)},
     )
     def get(self, request: Request, id: str) -> Response:

@@ -1,7 +1,7 @@
 """Executions: runs of scripts. Only ``update_status``, here and in their queryset, changes a status."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from executions import dispatch
 from executions.fields import DatabaseTimeField, VerbatimJSONField
-from gef_project.common.locking import retries_deadlocks
-from status.exceptions import ExecutionGone, IllegalMove
+from gef_project.common.locking import retry_deadlocks
+from status.exceptions import ExecutionGone, IllegalTransition
 from status.models import StatusLog
 from status.states import ACTIVE, INITIAL, TERMINAL, TRANSITIONS, Status, in_order
 
@@ -84,9 +84,7 @@ class Execution(models.Model):
             ),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(progress__range=(0, 100)), name="execution_progress_percent"
-            ),
+            models.CheckConstraint(condition=Q(progress__range=(0, 100)), name="execution_progress_percent"),
             models.CheckConstraint(
                 condition=Q(status__in=in_order(TERMINAL), end_date__isnull=False)
                 | Q(status__in=in_order(ACTIVE), end_date__isnull=True),
@@ -97,11 +95,11 @@ class Execution(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
-    @retries_deadlocks
+    @retry_deadlocks
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
 
-    @retries_deadlocks
+    @retry_deadlocks
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         return super().delete(*args, **kwargs)
 
@@ -112,9 +110,10 @@ class Execution(models.Model):
     @property
     def duration(self) -> timedelta:
         """From creation to the end, or to now."""
-        return (self.end_date or timezone.now()) - self.start_date
+        end: datetime = self.end_date or timezone.now()
+        return end - self.start_date
 
-    @retries_deadlocks
+    @retry_deadlocks
     @transaction.atomic
     def update_status(
         self,
@@ -137,7 +136,7 @@ class Execution(models.Model):
 
         Raises:
             UnknownStatus: ``new_status`` is not in the vocabulary.
-            IllegalMove: the execution cannot go there from where it is now.
+            IllegalTransition: the execution cannot go there from where it is now.
             ExecutionGone: it has been deleted.
             LedgerBusy: another transaction was in the way for too long; try again.
         """
@@ -152,7 +151,7 @@ class Execution(models.Model):
                 return None
             log = self.update_from(current, change, attribution)
             if log is None:
-                raise IllegalMove(current, known_status(new_status))
+                raise IllegalTransition(current, known_status(new_status))
         return log
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
@@ -183,7 +182,7 @@ class Execution(models.Model):
         The report of the end may come twice: when it says what is stored already, nothing happens.
 
         Raises:
-            IllegalMove, ReportTooLate: nothing but the log line was stored.
+            IllegalTransition, ReportTooLate: nothing but the log line was stored.
             UnknownStatus, ExecutionGone, LedgerBusy: as :meth:`update_status`; nothing was stored.
         """
         report = Report(self.pk, known_status(status) if status else None, progress, results)
@@ -196,7 +195,7 @@ class Execution(models.Model):
         if refusal:
             raise refusal
 
-    @retries_deadlocks
+    @retry_deadlocks
     def log(self, text: str, level: str) -> "ExecutionLog":
         """Add a line to the execution's log.
 
@@ -209,7 +208,7 @@ class Execution(models.Model):
         except IntegrityError:
             raise ExecutionGone(f"Execution {self.pk} has been deleted.") from None
 
-    @retries_deadlocks
+    @retry_deadlocks
     @transaction.atomic
     def claim(self, worker: str) -> bool:
         """Give it to ``worker``: READY.
@@ -224,10 +223,10 @@ class Execution(models.Model):
         claimed = {"worker": worker, "dispatched_at": Now(), "heartbeat_at": Now()}
         return bool(type(self).objects.filter(pk=self.pk).update(**claimed))
 
-    @retries_deadlocks
+    @retry_deadlocks
     @transaction.atomic
     def _store_report(self, report: Report, attribution: Attribution) -> bool:
-        """Store the report by one statement, if this instance knows the present status and the report is legal."""
+        """Store it by one statement, if it is legal and this instance knows the present status."""
         change = report.change_from(Status(self.status))
         if not isinstance(change, Change):
             return False

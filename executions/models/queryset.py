@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from executions import dispatch
 from executions.fields import database_time
-from gef_project.common.locking import retries_deadlocks
+from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
 from status.states import Status, sources_of
 
@@ -80,7 +80,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             dispatch.run_execution(pk)
         return len(ids)
 
-    @retries_deadlocks
+    @retry_deadlocks
     @transaction.atomic
     def update_status(
         self,
@@ -115,7 +115,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """:meth:`Execution.cancel` for every execution of the set that has not ended; how many there were."""
         return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
 
-    @retries_deadlocks
+    @retry_deadlocks
     @transaction.atomic
     def accept_reports(
         self, reports: Sequence[Report], *, actor: "User | None" = None, source: str = ""
@@ -132,7 +132,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """
         return store_reports(self.all(), reports, Attribution(actor, source))
 
-    @retries_deadlocks
+    @retry_deadlocks
     def bulk_create(self, objs: Iterable["Execution"], *args: Any, **kwargs: Any) -> list["Execution"]:
         """Django's own, with one look at the database's clock in place of an expression a row."""
         objs = list(objs)
@@ -142,7 +142,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
                 execution.start_date = now
         return super().bulk_create(objs, *args, **kwargs)
 
-    @retries_deadlocks
+    @retry_deadlocks
     @transaction.atomic
     def delete(self) -> tuple[int, dict[str, int]]:
         self.lock()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from executions import dispatch
 from executions.fields import is_same_json
-from status.exceptions import ExecutionGone, IllegalMove, ReportTooLate, StatusChangeError
+from status.exceptions import ExecutionGone, IllegalTransition, ReportTooLate, StatusChangeError
 from status.states import TERMINAL, TRANSITIONS, Status
 
 from .log import ExecutionLog
@@ -37,7 +37,7 @@ class Report(NamedTuple):
                 return ReportTooLate(current, status)
             return Change(self.execution_id, None, self.progress, self.results)
         if status not in TRANSITIONS[current]:
-            return IllegalMove(current, status)
+            return IllegalTransition(current, status)
         return Change(self.execution_id, status, self.progress, self.results)
 
     def is_duplicate(self, current: Status, progress: int, results: Any) -> bool:

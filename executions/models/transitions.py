@@ -55,7 +55,9 @@ _UPDATE_MANY = f"""
 """
 
 # Rows are locked in the order of their keys, by everybody: so nobody deadlocks.
-_SAME_CHANGE = "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM ({})"
+_SAME_CHANGE = (
+    "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM ({})"
+)
 _UPDATE_ALL = f"""
     WITH changed AS ({_UPDATE_MANY.format(changes=_SAME_CHANGE + " AS locked")} RETURNING execution.id)
     SELECT count(*), array_agg(id) FILTER (WHERE %s) FROM changed
@@ -147,7 +149,7 @@ def update_each(changes: Sequence[Change], attribution: Attribution) -> None:
 
     The caller holds the rows' locks, and knows that the changes are legal. Inside a transaction.
     """
-    columns = [
+    columns: list[Any] = [
         [change.execution_id for change in changes],
         [change.status for change in changes],
         *map(list, zip(*map(_values, changes), strict=True)),
@@ -167,5 +169,5 @@ def _values(change: Change) -> list[Any]:
 
 @cache
 def _fields() -> "tuple[Field[Any, Any], Field[Any, Any]]":
-    fields = apps.get_model("executions", "Execution")._meta.get_field
-    return fields("progress"), fields("results")
+    fields = {field.name: field for field in apps.get_model("executions", "Execution")._meta.concrete_fields}
+    return fields["progress"], fields["results"]

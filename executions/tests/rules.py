@@ -79,7 +79,7 @@ class Rules:
             self.report(pk, progress, results)
             return "stored"
         if status not in MOVES.get(known.status, ()):
-            return "IllegalMove"
+            return "IllegalTransition"
         status_from, known.status = known.status, status
         if known.has_ended:
             known.progress = 100
@@ -114,7 +114,7 @@ class Rules:
             says_so = deepcopy(before)
             says_so.store(progress, results)
             outcome = "stored" if says_so == before else "ReportTooLate"
-        if outcome in ("IllegalMove", "ReportTooLate"):
+        if outcome in ("IllegalTransition", "ReportTooLate"):
             self.executions[pk].lines += 1
         return outcome
 

@@ -77,7 +77,7 @@ def test_reports_of_one_execution_are_applied_in_their_order(execution: Executio
         actor=admin,
         source="api",
     )
-    assert [type(refusal).__name__ for refusal in refusals] == ["NoneType"] * 6 + ["IllegalMove"]
+    assert [type(refusal).__name__ for refusal in refusals] == ["NoneType"] * 6 + ["IllegalTransition"]
     execution.refresh_from_db()
     assert (execution.progress, execution.results) == (100, {"a": 1})
     moves = execution.status_logs.order_by("id").values_list("status_to", "actor", "source")

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
+from status.sql import LEDGER_LOCK
 from status.states import Status
-LEDGER_LOCK = 5_764_816_170_911_001  # of lock_status_log
 from status.verification import first_fault
 
 from .admin_pages import SCRIPTS, act, as_staff, last_move, messages, page

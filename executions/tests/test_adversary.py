@@ -1,7 +1,7 @@
 """Tricks of hand-written SQL, by whoever may write the tables: each is refused, or comes out right."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
 
 import pytest
@@ -34,7 +34,7 @@ def refused(message: str) -> Iterator[None]:
     assert first_fault() is None
 
 
-def permitted() -> "contextmanager[None]":
+def permitted() -> AbstractContextManager[None]:
     return attributed_to(source="shell", permission="transition")
 
 
@@ -105,18 +105,10 @@ def test_what_a_session_calls_by_the_same_name_deceives_nobody(shadow: str) -> N
 def test_a_snapshot_inside_a_statement_that_changes_statuses_is_never_wrong(statement: str) -> None:
     ExecutionFactory()
     newest = StatusLog.objects.newest().pk
-    with suppress_refusal("statement of its own"), permitted():
+    with pytest.raises(IntegrityError, match="statement of its own"), permitted():
         sql(statement)
-    assert StatusLog.objects.newest().pk in (newest, newest + 2)
+    assert StatusLog.objects.newest().pk == newest
     assert first_fault() is None
-
-
-@contextmanager
-def suppress_refusal(message: str) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as refusal:
-        assert message in str(refusal)
 
 
 def test_changes_after_a_snapshot_of_the_same_transaction_are_right() -> None:
@@ -138,7 +130,7 @@ def test_a_trigger_of_the_callers_own_cannot_forge_a_creation(setting: str) -> N
             " VALUES ((SELECT max(id) + 1 FROM status_log), NEW.id, 'PENDING'); RETURN NEW; END $$"
         )
         sql("CREATE TRIGGER forge AFTER INSERT ON callers FOR EACH ROW EXECUTE FUNCTION forge()")
-        with refused("The database itself|has just been created"):
+        with refused("The database itself|just been created"):
             sql("INSERT INTO callers VALUES (%s)", uuid4())
     finally:
         sql("DROP TABLE callers; DROP FUNCTION IF EXISTS forge")
@@ -174,6 +166,6 @@ def test_a_role_that_may_only_write_rows_can_use_the_methods(plain_role: str) ->
     with refused("The database itself"):
         sql(FORGED, StatusLog.objects.newest().pk + 1, execution.pk, "CANCELLED", "FAILED")
     for statement in ("TRUNCATE status_log", "ALTER TABLE status_log DISABLE TRIGGER ALL"):
-        with pytest.raises(ProgrammingError, match="permission denied|must be owner"):
+        with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
             sql(statement)
     assert first_fault() is None

@@ -14,9 +14,9 @@ from benchmarks.database import in_processes
 from executions.models import Execution
 from gef_project.accounts.models import User
 from gef_project.common.locking import translate_lock_errors
-from status.exceptions import IllegalMove, LedgerBusy
+from status.exceptions import IllegalTransition, LedgerBusy
 from status.models import StatusLog
-from status.states import TRANSITIONS, TERMINAL, Status
+from status.states import TERMINAL, TRANSITIONS, Status
 from status.tests.racing import find_deadlocks_soon, race, raised
 from status.verification import first_fault
 
@@ -89,7 +89,7 @@ def write_or_force(number: int) -> None:
     before = StatusLog.objects.snapshots().count()
     if number < WRITERS:
         for _ in range(60):
-            with suppress(IllegalMove, LedgerBusy):
+            with suppress(IllegalTransition, LedgerBusy):
                 chance.choice([move, move_many, lock_then_move, log_then_move, move_two, come_and_go])(chance)
     else:
         while StatusLog.objects.snapshots().count() < before + FORCED:
@@ -115,7 +115,7 @@ def test_nobody_fails_for_a_forced_status(executions: list[Execution]) -> None:
             return
         execution = Execution.objects.get(pk=executions[number].pk)
         for status in [Status.READY, Status.RUNNING] * 15:
-            with suppress(IllegalMove):  # of the one that is forced
+            with suppress(IllegalTransition):  # of the one that is forced
                 execution.update_status(status)
 
     assert raised(race(len(executions) + 1, work)) == []

@@ -140,7 +140,10 @@ def test_only_the_database_writes_rows(
 @pytest.mark.parametrize("status_to", [Status.PENDING, Status.RUNNING])
 def test_an_illegal_transition_is_refused_by_the_database_too(status_to: Status) -> None:
     ended = ExecutionFactory(status=Status.FINISHED)
-    with pytest.raises(IntegrityError, match="cannot go from FINISHED"), attributed_to(permission="transition"):
+    with (
+        pytest.raises(IntegrityError, match="cannot go from FINISHED"),
+        attributed_to(permission="transition"),
+    ):
         Execution.objects.filter(pk=ended.pk).update(status=status_to, end_date=None)
 
 

@@ -58,7 +58,7 @@ def test_each_lost_worker_is_named(owner: User) -> None:
 
 def test_an_execution_whose_worker_beats_is_left_alone(execution: Execution) -> None:
     on_worker(execution, silent_for=LONG)
-    Execution.objects.filter(pk=execution.pk).beat()
+    Execution.objects.filter(pk=execution.pk).heartbeat()
     assert monitoring.fail_lost() == 0
 
 

@@ -14,7 +14,7 @@ from gef_project.accounts.tests.clients import client_of
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.common.locking import retry_deadlocks
 from gef_project.common.retrying import patiently
-from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
 from status.tests.racing import race, raised, unfinished, waiting_for_the_ledger
@@ -104,7 +104,7 @@ def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
 
     def move_each() -> None:
         for execution in executions:
-            with suppress(ExecutionGone, IllegalMove):
+            with suppress(ExecutionGone, IllegalTransition):
                 execution.update_status(Status.RUNNING)
 
     def move_all() -> None:

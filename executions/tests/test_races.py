@@ -13,7 +13,7 @@ from django.db import transaction
 from benchmarks.database import in_processes
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
-from status.exceptions import ExecutionGone, IllegalMove, LedgerBusy
+from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
 from status.tests.racing import find_deadlocks_soon, race, raised
@@ -38,7 +38,7 @@ def test_of_several_different_ends_one_wins() -> None:
     ends = [Status.FINISHED, Status.FAILED, Status.CANCELLED]
     before = StatusLog.objects.newest().id
     outcomes = race(3, lambda number: Execution.objects.get(pk=execution.pk).update_status(ends[number]))
-    assert len(raised(outcomes, IllegalMove)) == 2
+    assert len(raised(outcomes, IllegalTransition)) == 2
     assert StatusLog.objects.after(before).count() == 1
     assert first_fault() is None
 
@@ -58,7 +58,7 @@ def test_writers_on_few_or_many_executions_leave_a_true_ledger(count: int) -> No
         chance, moved = random.Random(number), 0
         for _ in range(60):
             execution = chance.choice(executions)
-            with suppress(IllegalMove):
+            with suppress(IllegalTransition):
                 fresh = Execution.objects.get(pk=execution.pk)
                 moved += fresh.update_status(chance.choice(list(Status))) is not None
         return moved
@@ -113,7 +113,7 @@ def make_random_changes(number: int) -> None:
     find_deadlocks_soon()  # in a process, too
     chance = random.Random(number)
     for _ in range(20):
-        with suppress(IllegalMove, ExecutionGone, RollItBack, LedgerBusy):
+        with suppress(IllegalTransition, ExecutionGone, RollItBack, LedgerBusy):
             chance.choice([create, delete, move_many, move_one, roll_back])(chance)
 
 

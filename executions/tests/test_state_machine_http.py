@@ -29,8 +29,8 @@ some_report = st.fixed_dictionaries(
         "results": st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2),
     },
 )
-STATUS_CODES = {"moved": 200, "stored": 200, "IllegalMove": 409, "ReportTooLate": 409}
-CODES = {"IllegalMove": "illegal_move", "ReportTooLate": "report_too_late"}
+STATUS_CODES = {"moved": 200, "stored": 200, "IllegalTransition": 409, "ReportTooLate": 409}
+CODES = {"IllegalTransition": "illegal_move", "ReportTooLate": "report_too_late"}
 
 
 class HttpApi(RuleBasedStateMachine):

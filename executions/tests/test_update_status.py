@@ -8,9 +8,9 @@ from django.db import DataError, connection
 
 from executions.models import Execution
 from gef_project.accounts.models import User
-from status.exceptions import ExecutionGone, IllegalMove, UnknownStatus
+from status.exceptions import ExecutionGone, IllegalTransition, UnknownStatus
 from status.models import StatusLog
-from status.states import ACTIVE, TRANSITIONS, TERMINAL, Status
+from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
@@ -54,7 +54,7 @@ def test_the_row_that_it_returns_is_the_one_in_the_database(execution: Execution
 def test_an_illegal_move_is_refused_and_changes_nothing(status_from: Status, status_to: Status) -> None:
     execution = ExecutionFactory(status=status_from)
     newest = StatusLog.objects.newest()
-    with pytest.raises(IllegalMove) as refusal:
+    with pytest.raises(IllegalTransition) as refusal:
         execution.update_status(status_to, progress=3, results={"a": 1})
     assert (refusal.value.status_from, refusal.value.status_to) == (status_from, status_to)
     assert set(refusal.value.allowed) == TRANSITIONS[status_from]
@@ -123,7 +123,7 @@ def test_a_stale_instance_takes_a_fresh_look(execution: Execution) -> None:
 def test_a_stale_instance_is_told_where_the_execution_stands(execution: Execution) -> None:
     stale = other_instance(execution)
     execution.update_status(Status.CANCELLED)
-    with pytest.raises(IllegalMove) as refusal:
+    with pytest.raises(IllegalTransition) as refusal:
         stale.update_status(Status.RUNNING)
     assert refusal.value.status_from == Status.CANCELLED
 

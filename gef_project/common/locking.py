@@ -64,8 +64,3 @@ def retry_deadlocks(method: Callable[P, T]) -> Callable[P, T]:
                 return _retrying(method, *args, **kwargs)
 
     return retried
-
-
-# The former names, until every caller has the new ones.
-busy_by_name = translate_lock_errors
-retries_deadlocks = retry_deadlocks

@@ -6,7 +6,7 @@ from uuid import UUID
 from examples.catalogue import EXAMPLES
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
-from status.exceptions import IllegalMove
+from status.exceptions import IllegalTransition
 from status.models import StatusLog
 from status.states import Status
 
@@ -42,5 +42,5 @@ class Tour:
         try:
             if execution:
                 execution.cancel(actor=self._user, source="shell", reason="example of a cancellation")
-        except IllegalMove:
+        except IllegalTransition:
             pass  # it has ended by itself

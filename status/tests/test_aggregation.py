@@ -22,7 +22,7 @@ from status.aggregation import add_over_time, buckets
 from status.buckets import UNITS, boundaries
 from status.models import StatusLog
 from status.retention import prune
-from status.states import ACTIVE, TRANSITIONS, TERMINAL, Status, count_field, in_order
+from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, in_order
 from status.verification import first_fault
 
 from .histories import begin_with_samples, behind_the_ledger, set_times

@@ -10,7 +10,7 @@ from django.db import connection
 
 from executions.models import Execution
 from status.models import StatusLog
-from status.states import ACTIVE, TRANSITIONS, TERMINAL, Status, count_field, sources_of
+from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, sources_of
 
 
 def test_the_statuses_are_those_of_the_design() -> None:

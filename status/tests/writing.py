@@ -18,7 +18,7 @@ from django.db import Error, connection  # noqa: E402
 
 from executions.models import Execution, Script  # noqa: E402
 from gef_project.accounts.models import User  # noqa: E402
-from status.exceptions import IllegalMove, LedgerBusy  # noqa: E402
+from status.exceptions import IllegalTransition, LedgerBusy  # noqa: E402
 from status.states import Status  # noqa: E402
 
 EMAIL, PASSWORD = "reader@example.org", "only for this test"
@@ -43,7 +43,7 @@ def main() -> None:
     while True:
         try:
             move_one()
-        except IllegalMove:
+        except IllegalTransition:
             pass
         except LedgerBusy:
             time.sleep(0.01)

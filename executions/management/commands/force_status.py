@@ -29,8 +29,8 @@ def execution(text: str) -> Execution:
 class Command(BaseCommand):
     help = (
         "Give an execution a status to which it cannot go by itself, such as FINISHED back to FAILED. For "
-        "repairs: the status log records it as any other transition, with the source repair, who and why. All "
-        "but status and end date stays as it is."
+        "repairs: the status log records it as any other transition, with the source repair, who and why. "
+        "All but status and end date stays as it is."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

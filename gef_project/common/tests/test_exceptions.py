@@ -7,7 +7,7 @@ import pytest
 from gef_project.common.exceptions import LedgerBusy, StatusChangeError
 from gef_project.common.handlers import error_body, exception_handler
 from status import exceptions
-from status.exceptions import ExecutionGone, IllegalMove
+from status.exceptions import ExecutionGone, IllegalTransition
 from status.states import Status
 
 
@@ -29,7 +29,7 @@ def test_an_exception_brings_its_status_code_and_members() -> None:
 
 
 def test_an_illegal_transition_tells_what_is_allowed() -> None:
-    body = error_body(IllegalMove(Status.RUNNING, Status.PENDING))
+    body = error_body(IllegalTransition(Status.RUNNING, Status.PENDING))
     assert (body["status"], body["code"]) == (409, "illegal_move")
     assert (body["status_from"], body["status_to"]) == ("RUNNING", "PENDING")
     assert "FINISHED" in body["allowed"]

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
 from gef_project.common.retrying import briefly, patiently
-from status.exceptions import IllegalMove, LedgerBusy
+from status.exceptions import IllegalTransition, LedgerBusy
 from status.states import Status
 from status.tests.racing import unfinished
 
@@ -43,7 +43,7 @@ def test_the_pauses_are_random(retrying: Callable[..., Any]) -> None:
 
 @EACH
 def test_what_would_fail_again_is_tried_once(retrying: Callable[..., Any]) -> None:
-    assert attempts(retrying, IllegalMove(Status.FAILED, Status.READY)) == []
+    assert attempts(retrying, IllegalTransition(Status.FAILED, Status.READY)) == []
 
 
 @EACH
