@@ -10,14 +10,13 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from benchmarks.database import in_processes
 from executions.models import Execution
 from gef_project.accounts.models import User
 from gef_project.common.locking import busy_by_name
 from status.exceptions import IllegalMove, LedgerBusy
 from status.models import StatusLog
 from status.states import MOVES, TERMINAL, Status
-from status.tests.racing import find_deadlocks_soon, race, raised
+from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory

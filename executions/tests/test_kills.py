@@ -1,4 +1,4 @@
-"""Nothing that was acknowledged is lost when processes are killed; ``benchmarks/kill`` does it at length."""
+"""No acknowledged change is lost by ``kill -9``; ``python -m executions.tests.kill`` does it for longer."""
 
 import subprocess
 import sys
@@ -6,9 +6,9 @@ import sys
 from django.conf import settings
 
 
-def test_what_was_acknowledged_survives_kills_of_a_writer_the_worker_and_the_server() -> None:
+def test_acknowledged_changes_survive_kills_of_a_writer_the_worker_and_the_server() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.kill", "--rounds", "3"],
+        [sys.executable, "-m", "executions.tests.kill", "--rounds", "3"],
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
