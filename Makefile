@@ -17,27 +17,27 @@ run: ## start everything, run the examples, and print every change of a status; 
 test: install ## run the tests, on DATABASE_URL or the embedded PostgreSQL; ARGS="-k word" selects
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-# What its options make longer: properties and state machines, requests made from the schema, kills, restarts.
-NIGHTLY := hypothesis or state_machine or schemathesis or kills or feed_restarts
-
-nightly: install ## look for longer: random examples and requests, kills and restarts; about half an hour
-	@$(BIN)/python -m pytest -n 2 -k "$(NIGHTLY)" --timeout 3600 --hypothesis-profile explore \
-		--requests-per-operation 300 --kills 30 --restarts 10 $(ARGS)
-
-lint: install ## check style, types, migrations, settings, the API's schema and the locks
-	@$(WORKSPACE) check-locks
+lint: install ## check style, types, migrations, settings and the API's schema
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python manage.py check --fail-level WARNING
 	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@$(WORKSPACE) check-locks
 
 install: ## make .venv with everything for development
 	@$(WORKSPACE) install requirements-dev.txt
 
 lock: ## lock every dependency as the requirements say; ARGS=--upgrade takes the newest versions of theirs
 	@$(WORKSPACE) lock $(ARGS)
+
+# What its options make longer: properties and state machines, requests made from the schema, kills, restarts.
+NIGHTLY := hypothesis or state_machine or schemathesis or kills or feed_restarts
+
+nightly: install ## look for longer: random examples and requests, kills and restarts; about half an hour
+	@$(BIN)/python -m pytest -n 2 -k "$(NIGHTLY)" --timeout 3600 --hypothesis-profile explore \
+		--requests-per-operation 300 --kills 30 --restarts 10 $(ARGS)
 
 bench: install ## measure; benchmarks/RESULTS.md gets the figures
 	@$(WORKSPACE) install benchmarks/requirements.txt

@@ -21,16 +21,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-PIP = [PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-UV = VENV / "bin" / "uv"
-# Written when the environment itself is complete, then one for each lock once it is installed.
+# Written when the environment itself is complete, then one for each requirements file once it is installed.
 MADE = VENV / "made"
 
+CACHES = [".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "**/__pycache__"]
+
+PIP = [PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+UV = VENV / "bin" / "uv"
 # Each is locked to the versions that those before it are locked to: .venv may have all of them.
 REQUIREMENTS = ["requirements.txt", "requirements-dev.txt", "benchmarks/requirements.txt"]
 OLDEST_PYTHON = "3.11"
-
-CACHES = [".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "**/__pycache__"]
 
 
 def install(requirements: str) -> None:
@@ -84,11 +84,11 @@ def lock_of(requirements: str) -> Path:
 
 def header(requirements: str) -> str:
     """What a lock begins with: the digest of what its file, and those before it, require without comments."""
-    digest = hashlib.sha256()
-    for name in REQUIREMENTS[: REQUIREMENTS.index(requirements) + 1]:
-        for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
-            digest.update(f"{line.split('#')[0].strip()}\n".lstrip().encode())
-    return f"# By make lock; not to be edited. Requirements: {digest.hexdigest()}\n"
+    names = REQUIREMENTS[: REQUIREMENTS.index(requirements) + 1]
+    lines = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in names).splitlines()
+    required = "\n".join(sorted(line.split("#")[0].strip() for line in lines)).strip()
+    digest = hashlib.sha256(required.encode()).hexdigest()
+    return f"# By make lock; not to be edited. Requirements: {digest}\n"
 
 
 def is_outdated(requirements: str) -> bool:
