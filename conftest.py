@@ -19,8 +19,8 @@ from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 
-# The same examples in every run, as they are; --hypothesis-profile explore looks for new ones, and shortens
-# those that fail, which takes minutes.
+# The same examples in every run, as they are; make nightly looks for new ones by the profile explore, and
+# shortens those that fail, which takes minutes.
 hypothesis.settings.register_profile(
     "steady",
     max_examples=15,
@@ -35,13 +35,24 @@ hypothesis.settings.register_profile(
     max_examples=500,
     derandomize=False,
     phases=list(hypothesis.Phase),
+    print_blob=True,
 )
 hypothesis.settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """What make nightly makes longer."""
     parser.addoption(
         "--restarts", type=int, default=2, help="how often the readers of the change feed are interrupted"
+    )
+    parser.addoption(
+        "--kills", type=int, default=1, help="how often each of a writer, the worker and PostgreSQL is killed"
+    )
+    parser.addoption(
+        "--requests-per-operation",
+        type=int,
+        default=0,
+        help="how many random requests schemathesis makes (default: 5, the same in every run)",
     )
 
 

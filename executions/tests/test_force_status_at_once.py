@@ -10,14 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from benchmarks.database import in_processes
 from executions.models import Execution
 from gef_project.accounts.models import User
 from gef_project.common.locking import translate_lock_errors
 from status.exceptions import IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import TERMINAL, TRANSITIONS, Status
-from status.tests.racing import find_deadlocks_soon, race, raised
+from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory

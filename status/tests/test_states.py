@@ -78,7 +78,7 @@ def test_the_database_knows_which_statuses_end_an_execution(status: Status, exec
     assert execution.end_date == Execution.objects.get().end_date
 
 
-def stored(query: str, *parameters: object) -> str:
+def stored(query: str, *parameters: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         [(definition,)] = cursor.fetchall()

@@ -1,11 +1,11 @@
-"""Kill writers, the Celery worker and PostgreSQL at random moments; then look whether anything is lost.
+"""Kill writers, the Celery worker and PostgreSQL at random times, then look whether anything is lost.
 
-    python -m benchmarks.kill --rounds 50
+    python -m executions.tests.kill --rounds 50
 
-Several processes change executions through the public methods, and note outside of the database what was
-acknowledged. Each round kills one process by signal 9 and brings it back. Then the ledger must have
-every change that was acknowledged and every row that could be read before, and each invariant must hold.
-PostgreSQL, its data and the broker are the run's own. Exit status 1 when anything is wrong.
+Several processes change executions through the public methods and record, outside of the database, which
+changes were acknowledged. Each round kills one process by signal 9 and starts it again. Afterwards the status
+log must have every change that was acknowledged and every row that could be read before, and each invariant
+must hold. PostgreSQL, its data and the broker are the test's own. Exit status 1 when anything is wrong.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main() -> int:
         os.environ |= {"VAR_DIR": var_dir, "DATABASE_URL": "", "CELERY_BROKER_URL": ""}
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
         django.setup()
-        # They need the settings, which have read the environment by now.
+        # These import models, which need the settings above.
         from gef_project.devserver.postgresql.server import server
 
         from .rounds import run
