@@ -50,6 +50,17 @@ def _origins(values: list[str]) -> None:
         _url("http", "https")(value)
 
 
+def _make_var_dir(path: Path) -> None:
+    """With the mark by which ``make clean`` knows it; a directory of somebody else's files gets none."""
+    path.mkdir(parents=True, exist_ok=True)
+    mark = path / ".made-by-gef"
+    if path == BASE_DIR / "var" and not mark.exists():
+        path.chmod(0o700)  # earlier versions let every local user in
+        mark.touch()
+    elif not any(path.iterdir()):
+        mark.touch()
+
+
 def _secret_key(path: Path) -> str:
     """The laptop's own key, made once, so that log-ins survive a restart."""
     if not path.exists():
@@ -63,9 +74,11 @@ def _secret_key(path: Path) -> str:
 
 
 DEBUG: bool = _read(env.bool, "DEBUG", True)
+# Parameters, mails and logs are nobody else's: every file that this process makes is its user's alone.
+os.umask(0o077)
 VAR_DIR = Path(_read(env.str, "VAR_DIR", str(BASE_DIR / "var"))).resolve()
 try:
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    _make_var_dir(VAR_DIR)
 except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: {error}") from error
 
@@ -331,4 +344,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": _read(env.log_level, "LOG_LEVEL", "INFO")},
+    # Django's own handler would write each of its lines once more when DEBUG is on.
+    "loggers": {"django": {"handlers": []}},
 }
