@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError, ValidationError, validate
@@ -272,36 +273,26 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# --- Celery: a broker in VAR_DIR unless CELERY_BROKER_URL names another ----------------------------------
+# --- Celery: the embedded Valkey unless CELERY_BROKER_URL names another broker --------------------------
 
 CELERY_BROKER_URL: str = _read(
-    env.str,
-    "CELERY_BROKER_URL",
-    "filesystem://localhost",
-    validate=_url("filesystem", "redis", "rediss", "amqp", "amqps"),
+    env.str, "CELERY_BROKER_URL", "", validate=_url("redis", "rediss", "redis+socket", "amqp", "amqps")
 )
-if CELERY_BROKER_URL.startswith("filesystem://"):
-    _broker_dir = VAR_DIR / "broker"
-    for _folder in ("messages", "control"):
-        (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT = "gef_project.devserver.broker:Transport"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(_broker_dir / "messages"),
-        "data_folder_out": str(_broker_dir / "messages"),
-        "control_folder": str(_broker_dir / "control"),
-        "polling_interval": 0.1,
-    }
-else:
-    # A caller waits no longer than this for a broker that is away; the monitor sends again what was not.
-    CELERY_BROKER_CONNECTION_TIMEOUT = 2
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
+if not CELERY_BROKER_URL:
+    CELERY_BROKER_URL = f"valkey://{quote(str(VAR_DIR))}"
+    CELERY_BROKER_TRANSPORT = "gef_project.devserver.valkey:Transport"
+# A caller waits no longer than this for a broker that is away; the monitor sends again what was not.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
 # Runs have a queue of their own: long ones in every slot of a worker must not keep the monitor and the
 # e-mails waiting. A worker serves both queues unless -Q names one.
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "runs")]
 CELERY_TASK_ROUTES = {"executions.tasks.run_execution": {"queue": "runs"}}
 CELERY_TASK_IGNORE_RESULT = True
 # Acknowledged when a worker starts it, not when it ends: brokers deliver again what they take for forgotten,
-# after half an hour or an hour. What a killed worker had is found by the monitor.
+# Redis and Valkey after an hour (kombu's visibility timeout), RabbitMQ after half an hour. So only what waits
+# in a worker whose slots are all busy may come twice, which does no harm: an execution is claimed once. What
+# a killed worker had is found by the monitor, long before.
 CELERY_TASK_ACKS_LATE = False
 # A run is long: fetch no more messages than there are slots.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
