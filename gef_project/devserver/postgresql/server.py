@@ -1,7 +1,7 @@
 """The embedded PostgreSQL 18: a real server, with its data in ``VAR_DIR/postgres``."""
 
-import getpass
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -90,7 +90,8 @@ class Server(EmbeddedServer):
     def _let_only_owner_connect(self) -> None:
         """Earlier versions trusted everybody; a data directory of theirs is changed here as well."""
         (self.data_dir / "pg_hba.conf").write_text("local all all peer map=owner\n")
-        (self.data_dir / "pg_ident.conf").write_text(f'owner "{getpass.getuser()}" all\n')
+        owner = pwd.getpwuid(os.geteuid()).pw_name
+        (self.data_dir / "pg_ident.conf").write_text(f'owner "{owner}" all\n')
 
     def _complete(self, socket_dir: Path) -> None:
         exists = "SELECT 1 FROM pg_database WHERE datname = %s"

@@ -15,6 +15,8 @@ from gef_project.devserver import valkey
 from gef_project.devserver.embedded import SOCKET_PATH_MAX
 from gef_project.devserver.valkey import Server
 
+pytestmark = pytest.mark.apart
+
 MESSAGES = 500
 QUEUE = Queue("numbers", routing_key="numbers")
 
