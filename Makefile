@@ -44,5 +44,5 @@ bench: install ## measure; benchmarks/RESULTS.md gets the figures
 	@$(WORKSPACE) install benchmarks/requirements.txt
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
-clean: ## remove .venv, var with all its data, and the caches
+clean: ## remove .venv, the data in var, and the caches; not while anything runs
 	@$(WORKSPACE) clean

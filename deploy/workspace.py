@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,8 +23,17 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Written when the environment itself is complete, then one for each requirements file once it is installed.
+# Whatever runs in the environment holds a shared lock on it: see gef_project/__init__.py.
 MADE = VENV / "made"
 
+# What the service makes in VAR_DIR, besides the mark by which settings.py says that the directory is its own.
+MARK = ".made-by-gef"
+DATA = [
+    *("postgres", "postgres.new", "postgres.lock", "postgres.users"),
+    *("valkey", "valkey.lock", "valkey.users"),
+    *("executions", "log", "mail", "secret-key", "run.lock"),
+    *("broker", "bench-web.log", "fsync.test"),
+]
 CACHES = [".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "**/__pycache__"]
 
 PIP = [PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
@@ -152,12 +162,33 @@ def succeeds(command: list[object], stdin: str = "") -> bool:
 
 
 def clean() -> None:
-    var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
-    for lock in (var / "run.lock", var / "postgres.users"):
+    """Remove what has been made here, and nothing else; not while it is in use."""
+    var = Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
+    # Of a directory of somebody else's, such as the clone, "executions" or "log" may be theirs.
+    if var.exists() and var != ROOT / "var" and not (var / MARK).exists():
+        sys.exit(f"{var} was not made by this project: it has no {MARK}. Nothing has been removed.")
+    for lock in (var / "run.lock", var / "postgres.users", var / "valkey.users"):
         if is_held(lock):
             sys.exit(f"{var} is in use by make run or another process; stop it first.")
-    for path in [VENV, var, *(path for pattern in CACHES for path in ROOT.glob(pattern))]:
+    if is_held(MADE):
+        sys.exit(".venv is in use by a process of this project, maybe on another VAR_DIR; stop it first.")
+    for path in [
+        VENV,
+        *(var / name for name in DATA),
+        *(path for glob in CACHES for path in ROOT.glob(glob)),
+    ]:
+        remove(path)
+    if var.exists() and {path.name for path in var.iterdir()} <= {MARK}:
+        shutil.rmtree(var)
+    elif var.exists():
+        say(f"{var} is kept: there is more in it than this project makes.")
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def is_held(lock: Path) -> bool:
@@ -183,6 +214,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # the former is ignored after & in a script
+        signal.signal(number, signal.default_int_handler)
     try:
         COMMANDS[sys.argv[1]](*sys.argv[2:])
     except KeyboardInterrupt:

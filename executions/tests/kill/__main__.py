@@ -26,7 +26,8 @@ def main() -> int:
         os.environ |= {"VAR_DIR": var_dir, "DATABASE_URL": "", "CELERY_BROKER_URL": ""}
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
         django.setup()
-        # These import models, which need the settings above.
+        # They need the settings, which have read the environment by now.
+        from gef_project.devserver import valkey
         from gef_project.devserver.postgresql.server import server
 
         from .rounds import run
@@ -35,6 +36,7 @@ def main() -> int:
             return run(Path(var_dir), options.rounds, options.writers)
         finally:
             server.leave()
+            valkey.Server.for_this_process(Path(var_dir)).leave()
 
 
 if __name__ == "__main__":
