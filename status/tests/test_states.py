@@ -70,7 +70,7 @@ def test_every_function_of_the_ledger_counts_every_status(status: Status) -> Non
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("status", TERMINAL)
+@pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_the_database_knows_which_statuses_end_an_execution(status: Status, execution: Execution) -> None:
     execution.update_status(status)
     one = Execution.objects.values("status", "outcome", "progress", "started_at").get()
