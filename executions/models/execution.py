@@ -111,7 +111,8 @@ class Execution(models.Model):
     def duration(self) -> timedelta:
         """From creation to the end, or to now."""
         end: datetime = self.end_date or timezone.now()
-        return end - self.start_date
+        duration: timedelta = end - self.start_date
+        return duration
 
     @retry_deadlocks
     @transaction.atomic
