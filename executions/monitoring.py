@@ -1,36 +1,32 @@
-"""Ends what nobody will end any more, and tries again what was lost on the way.
+"""Fails what nobody will end any more, and sends again what was lost on the way.
 
 Everything here may run at any time, anywhere, and twice at once.
 """
 
-from contextlib import suppress
 from datetime import timedelta
-from uuid import UUID
 
-import psutil
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.utils import timezone
 
 from status.states import Status
 
 from . import dispatch
-from .models import Execution
-from .process import params_file_of
+from .models import Execution, LeaseClock
 
-# Longer than a run's own worker takes to stop its process.
-ORPHANED_AFTER = timedelta(minutes=1)
 # An e-mail is tried again until its execution's end is that long ago, but not while the first try may go on.
 ANNOUNCE_BETWEEN = timedelta(minutes=2), timedelta(days=1)
 
 
 def fail_lost() -> int:
-    """Fail the executions whose worker has vanished.
+    """Fail the executions whose lease has ended: no worker of their machine has been heard of for the grace.
 
     Returns:
         How many.
     """
+    if not LeaseClock.is_steady(settings.WORKER_GRACE):
+        return 0  # the database was away, say; let the machines renew their leases first
     lost = Execution.objects.lost(settings.WORKER_GRACE)
     workers = lost.order_by("worker").values_list("worker").annotate(Max("heartbeat_at"))
     return sum(
@@ -70,35 +66,3 @@ def fail_stale() -> int:
     return Execution.objects.stale(age).update_status(
         Status.FAILED, source="cleanup", reason=f"not ended {age.days} days after its creation"
     )
-
-
-def stop_orphans() -> int:
-    """Kill the processes on this machine whose execution has ended or is gone: their worker was killed.
-
-    Returns:
-        How many.
-    """
-    processes = processes_of_runs()
-    executions = Execution.objects.filter(pk__in=set(processes.values()))
-    ended_lately = Q(end_date__gte=timezone.now() - ORPHANED_AFTER)
-    kept = set(executions.filter(Q(end_date=None) | ended_lately).values_list("pk", flat=True))
-    orphans = [process for process, execution_id in processes.items() if execution_id not in kept]
-    for process in orphans:
-        with suppress(psutil.Error):
-            process.kill()
-    return len(orphans)
-
-
-def processes_of_runs() -> dict[psutil.Process, UUID]:
-    """Every process on this machine that a run of this service has started, with its execution."""
-    return {process: pk for process in psutil.process_iter() if (pk := _execution_of(process))}
-
-
-def _execution_of(process: psutil.Process) -> UUID | None:
-    """The execution of this service that the process belongs to, if any."""
-    try:
-        environment = process.environ()
-        execution_id = UUID(environment["EXECUTION_ID"])
-    except (psutil.Error, OSError, KeyError, ValueError):
-        return None
-    return execution_id if environment.get("PARAMS_FILE") == str(params_file_of(execution_id)) else None

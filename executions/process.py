@@ -21,6 +21,7 @@ from . import credentials, supervisor
 from .models import Execution
 from .supervisor import processes
 
+SUPERVISOR = [sys.executable, "-I", "-S", str(Path(supervisor.__file__).parent)]
 KILL_PATIENCE = 10.0  # seconds for what a killed supervisor has left
 
 
@@ -126,25 +127,23 @@ class Run:
         os.mkfifo(self.directory / "control", 0o600)
         script = execution.script
         limits = [script.time_limit, settings.EXECUTION_LOG_LINES, settings.EXECUTION_LOG_BYTES]
-        # Not its path: by the time that it begins, this may be the directory of a later run.
+        # Not its path: by the time that the supervisor begins, this may be the directory of a later run.
         opened = os.open(self.directory, os.O_RDONLY)
-        try:
-            status = subprocess.call(  # noqa: S603 - staff write the commands, and no shell reads them
-                [
-                    *(sys.executable, "-I", "-S", str(Path(supervisor.__file__).parent)),
-                    *map(str, [opened, *limits, *script.command]),
-                ],
-                env=environment(execution),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=(self.directory / "supervisor.log").open("ab"),
-                pass_fds=[opened],
-                start_new_session=True,
-            )
-        except ValueError as error:  # a word of the command that no process can be given
-            raise OSError(str(error)) from error
-        finally:
-            os.close(opened)
+        with (self.directory / "supervisor.log").open("wb") as log:
+            try:
+                status = subprocess.call(  # noqa: S603 - staff write the commands, and no shell reads them
+                    [*SUPERVISOR, *map(str, [opened, *limits, *script.command])],
+                    env=environment(execution),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    pass_fds=[opened],
+                    start_new_session=True,
+                )
+            except ValueError as error:  # a word of the command that no process can be given
+                raise OSError(str(error)) from error
+            finally:
+                os.close(opened)
         if status != 0:
             raise OSError(f"its supervisor has ended with exit status {status}")
 

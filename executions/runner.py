@@ -42,21 +42,23 @@ def run(execution: Execution, worker: str) -> None:
             if not _is_claimed(execution, worker):
                 run.forget()
             return
-        _start(run, execution)
-        Follower(run).follow()
+        if _start(run, execution):
+            Follower(run).follow()
     finally:
         run.release()
 
 
-def _start(run: Run, execution: Execution) -> None:
+def _start(run: Run, execution: Execution) -> bool:
     try:
         run.start(execution)
     except OSError as error:
-        persistently(_end)(execution, Status.FAILED, f"the command cannot be started: {error}")
+        persistently(_change)(execution, Status.FAILED, f"the command cannot be started: {error}")
         run.forget()
+        return False
     except BaseException:  # this process is told to end
         hand_back(run)
         raise
+    return True
 
 
 def hand_back(run: Run) -> None:
@@ -154,14 +156,14 @@ class Follower:
         if not self._execution or self._execution.has_ended:
             return
         if end.cause == "not started":
-            _end(self._execution, Status.FAILED, f"the command cannot be started: {end.last_error}")
+            _change(self._execution, Status.FAILED, f"the command cannot be started: {end.last_error}")
         elif end.cause != "exit" or end.status is None:
-            _end(self._execution, Status.FAILED, end.cause)
+            _change(self._execution, Status.FAILED, end.cause)
         elif end.status == 0:
-            _end(self._execution, Status.FINISHED, "exit status 0")
+            _change(self._execution, Status.FINISHED, "exit status 0")
         else:
             last_words = f": {end.last_error[:LAST_WORDS]}" if end.last_error else ""
-            _end(self._execution, Status.FAILED, describe_exit(end.status) + last_words)
+            _change(self._execution, Status.FAILED, describe_exit(end.status) + last_words)
 
 
 def _change(execution: Execution, status: Status, reason: str) -> None:
@@ -170,9 +172,6 @@ def _change(execution: Execution, status: Status, reason: str) -> None:
         execution.update_status(status, source="worker", reason=reason)
     except (IllegalTransition, ExecutionGone) as refusal:
         logger.info("Execution %s: %s", execution.pk, refusal)
-
-
-_end = _change
 
 
 def _is_claimed(execution: Execution, worker: str) -> bool:

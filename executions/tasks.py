@@ -5,18 +5,17 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_ready
-from django.db import connections
+from celery.signals import worker_init
 
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import patiently, persistently
 
-from . import directories, monitoring, notifications, runner
+from . import agent, directories, monitoring, notifications, runner
 from .models import Execution
 
 
 @shared_task(bind=True)
 def run_execution(self: Any, execution_id: str) -> None:
-    execution = patiently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
+    execution = persistently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
     if execution:
         runner.run(execution, worker=self.request.hostname or socket.gethostname())
 
@@ -31,7 +30,6 @@ def monitor_executions() -> None:
     patiently(monitoring.fail_lost)()
     patiently(monitoring.requeue_overdue)()
     patiently(monitoring.announce_unannounced)()
-    patiently(monitoring.stop_orphans)()
 
 
 @shared_task
@@ -49,7 +47,6 @@ def clean_up_failed_working_directories() -> None:
     directories.remove_failed()
 
 
-@worker_ready.connect
-def stop_what_a_killed_worker_left(**kwargs: Any) -> None:
-    patiently(monitoring.stop_orphans)()
-    connections.close_all()
+@worker_init.connect
+def start_agent(**kwargs: Any) -> None:
+    agent.keep_running()

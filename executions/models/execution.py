@@ -58,6 +58,8 @@ class Execution(models.Model):
     dispatched_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=255, blank=True, editable=False)
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Bytes of the run's file of output that are in the log.
+    log_position = models.BigIntegerField(default=0, db_default=0, editable=False)
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ExecutionQuerySet.as_manager()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from .execution import Execution
 
+REQUEUE_EVERY = timedelta(minutes=6)  # at most, for as long as no worker takes an execution
+
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def visible_to(self, user: "User") -> Self:
@@ -39,19 +41,20 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
 
     def lost(self, grace: timedelta) -> Self:
-        """On a worker that has been silent for that long; workers of other projects send no heartbeat."""
+        """Those whose lease, which their machine renews, has ended so long ago; no lease: they run elsewhere."""
         on_a_worker = [Status.READY, Status.RUNNING]
         return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=Now() - grace)
 
     def overdue(self, grace: timedelta) -> Self:
         """Queued, and not claimed for longer than ``grace``, nor than they had waited when they were queued.
 
-        So each is queued again less and less often, should the workers just be busy.
+        So each is queued again less and less often, should the workers just be busy; but every few minutes at least.
         """
+        waited_longer = Q(start_date__gt=F("queued_at") - (Now() - F("queued_at")))
         return self.active().filter(
+            waited_longer | Q(queued_at__lt=Now() - max(REQUEUE_EVERY, grace)),
             status=Status.PENDING,
             queued_at__lt=Now() - grace,
-            start_date__gt=F("queued_at") - (Now() - F("queued_at")),
         )
 
     def stale(self, age: timedelta) -> Self:
@@ -68,7 +71,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         )
 
     def heartbeat(self) -> int:
-        """Note that their worker is alive."""
+        """Renew their leases."""
         return self.update(heartbeat_at=Now())
 
     @transaction.atomic

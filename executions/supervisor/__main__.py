@@ -5,6 +5,6 @@ import sys
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from executions.supervisor.supervisor import main  # noqa: E402
+from executions.supervisor.supervisor import main
 
 sys.exit(main(*sys.argv[1:]))

@@ -146,12 +146,16 @@ class Output:
         size = sum(part.size for part in self._tail)
         skip = 0
         for one in self._read_tail():
-            if kept < self._lines and size <= self._size:  # fewer, since the line about the missing ones counts
+            if (
+                kept < self._lines and size <= self._size
+            ):  # fewer, since the line about the missing ones counts
                 break
             kept, size, skip = kept - 1, size - len(one), skip + 1
             self._drop(one)
         if self._dropped_lines:
-            text = f"{self._dropped_lines} lines ({self._dropped_size} bytes) are missing here: the log is full."
+            text = (
+                f"{self._dropped_lines} lines ({self._dropped_size} bytes) are missing here: the log is full."
+            )
             self._head.append(record(NOTICE, text.encode()))
         for number, one in enumerate(self._read_tail()):
             if number >= skip:

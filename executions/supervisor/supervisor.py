@@ -19,13 +19,14 @@ RETRY_EVERY = 1.0  # seconds between two tries to write a file, when the disk is
 
 
 class Supervisor:
-    def __init__(self, time_limit: float, output: Output, command: list[str]) -> None:
+    def __init__(self, time_limit: str, output: Output, command: list[str]) -> None:
         self._output = output
         self._last_error = b""
         self._status: int | None = None
         self._cause = "exit"  # or what stopped it
         self._kill_at = self._heartbeat_at = float("inf")
-        self._stop_at = time.monotonic() + time_limit
+        self._time_limit = time_limit
+        self._stop_at = time.monotonic() + float(time_limit)
         self._wakeup, write = os.pipe()
         for end in (self._wakeup, write):
             os.set_blocking(end, False)
@@ -91,7 +92,7 @@ class Supervisor:
 
     def _look(self, now: float) -> None:
         if now >= self._stop_at:
-            self._stop("time limit")
+            self._stop(f"time limit of {self._time_limit} s exceeded")
         if now >= self._kill_at:
             self._kill_at = now + STOP_PATIENCE
             processes.kill(self.pid)
@@ -155,7 +156,9 @@ def become_supervisor() -> int | None:
     lock = os.open(f"supervisor.{os.getpid()}", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        os.link(f"supervisor.{os.getpid()}", "supervisor")  # it is locked from the moment that it has its name
+        os.link(
+            f"supervisor.{os.getpid()}", "supervisor"
+        )  # it is locked from the moment that it has its name
     except FileExistsError:
         return None
     finally:
@@ -176,7 +179,7 @@ def main(directory: str, time_limit: str, lines: str, size: str, *command: str) 
         return 1
     processes.adopt_descendants()
     try:
-        supervisor = Supervisor(float(time_limit), Output(int(lines), int(size)), list(command))
+        supervisor = Supervisor(time_limit, Output(int(lines), int(size)), list(command))
     except (OSError, ValueError) as error:
         write_end({"status": None, "cause": "not started", "last_error": str(error)})
         return 0
