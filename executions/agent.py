@@ -1,7 +1,7 @@
 """The agent of a machine: renews the leases of its runs, and follows those that no worker follows any more.
 
-Each worker starts one (``manage.py run_agent``), which ends with it. Of all that share a VAR_DIR, one works and the
-others wait.
+Each worker starts one (``manage.py run_agent``), which ends with it. Of all that share a VAR_DIR, one works
+and the others wait.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 
 from .models import Execution, LeaseClock
-from .process import Run, live_runs
+from .run import Run, live_runs
 from .runner import Follower, hand_back
 
 TICK = 0.2  # seconds between two looks
@@ -117,7 +117,7 @@ class Agent:
             logger.warning("The leases cannot be renewed: %s", error)
 
     def _at_work(self, live: list[UUID]) -> list[UUID]:
-        """All but those whose supervisor lives and does nothing: nobody would see the end of their time limit."""
+        """All but those whose supervisor lives and does nothing: their time limit would not be kept."""
         now, before = time.monotonic(), self._heartbeats
         self._heartbeats = {}
         at_work = []

@@ -21,8 +21,8 @@ LEVELS = {STDOUT: Level.INFO, STDERR: Level.ERROR, NOTICE: Level.WARNING}
 class Output:
     """Stores what a run's file of output has gained, each line once.
 
-    How far it got is a column of the execution, changed by the transaction that adds the lines: so that another
-    process can go on there, and no line is stored twice when the database's answer was lost.
+    How far it got is a column of the execution, changed by the transaction that adds the lines: so that
+    another process can go on there, and no line is stored twice when the database's answer was lost.
     """
 
     def __init__(self, execution_id: UUID, directory: Path) -> None:
@@ -46,11 +46,10 @@ class Output:
         except FileNotFoundError:
             return False
         lines = list(self._lines(data)) if data else []
-        return bool(lines) and self._store(lines)
+        return bool(lines) and self._store(self._position, lines)
 
-    def _store(self, lines: "list[tuple[ExecutionLog, float, int]]") -> bool:
-        position, now, clock = self._position, database_time(), time.monotonic()
-        assert position is not None
+    def _store(self, position: int, lines: list[tuple[ExecutionLog, float, int]]) -> bool:
+        now, clock = database_time(), time.monotonic()
         *_, (_, _, size) = lines
         for log, at, _ in lines:
             log.register_date = now - timedelta(seconds=max(0, clock - at))
@@ -62,7 +61,7 @@ class Output:
                 self._position = None  # they are stored already, or the execution has been deleted
         return True
 
-    def _lines(self, data: bytes) -> "Iterator[tuple[ExecutionLog, float, int]]":
+    def _lines(self, data: bytes) -> Iterator[tuple[ExecutionLog, float, int]]:
         """Each line, the time when it was read, and where its record ends."""
         for stream, at, text, end in records(data):
             line = storable(text.decode("utf-8", "backslashreplace").removesuffix("\r"))

@@ -1,4 +1,4 @@
-"""Runs one execution: starts its supervisor, follows its files, and changes the execution's status accordingly."""
+"""Runs one execution: starts its supervisor, follows its files, and changes the status accordingly."""
 
 import logging
 import time
@@ -13,7 +13,8 @@ from status.states import TERMINAL, Status
 
 from .models import Execution
 from .output import Output
-from .process import End, Run, describe_exit
+from .process import describe_exit
+from .run import End, Run
 
 TICK = 0.1  # seconds between two looks at the run's files
 STORE_EVERY = 0.5  # seconds between two transactions that store output
@@ -62,7 +63,7 @@ def _start(run: Run, execution: Execution) -> bool:
 
 
 def hand_back(run: Run) -> None:
-    """Make an execution PENDING again that was claimed here and not started; another worker will take it."""
+    """Make an execution PENDING again that was claimed here and not started: any worker may take it."""
     if not run.prevent():
         return  # it has been started just now
     rows = Execution.objects.filter(pk=run.execution_id, status=Status.READY, worker=run.worker())
@@ -75,8 +76,8 @@ def hand_back(run: Run) -> None:
 class Follower:
     """Follows a run that this process holds, until everything of it is stored.
 
-    It keeps nothing that another follower could not find out: it may be killed at any time. When the database is
-    away, it waits.
+    It keeps nothing that another follower could not find out: it may be killed at any time. When the database
+    is away, it waits.
     """
 
     AWAY: ClassVar = (OperationalError, InterfaceError, LedgerBusy)

@@ -322,7 +322,7 @@ DEFAULT_FROM_EMAIL: str = _read(env.str, "DEFAULT_FROM_EMAIL", "executions@local
 # --- Executions --------------------------------------------------------------------------------------------
 
 EXECUTIONS_DIR = VAR_DIR / "executions"
-# Each machine renews the leases of its runs that often. One that has not been renewed for WORKER_GRACE has ended:
+# Each machine renews the leases of its runs that often. One that was not renewed for WORKER_GRACE has ended:
 # the execution is lost. So a renewal or two may fail.
 HEARTBEAT_EVERY: int = _read(env.int, "HEARTBEAT_EVERY", 10, validate=validate.Range(1))
 WORKER_GRACE = timedelta(

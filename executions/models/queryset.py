@@ -41,14 +41,14 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
 
     def lost(self, grace: timedelta) -> Self:
-        """Those whose lease, which their machine renews, has ended so long ago; no lease: they run elsewhere."""
+        """Not renewed by their machine for that long; without any lease, they are run by somebody else."""
         on_a_worker = [Status.READY, Status.RUNNING]
         return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=Now() - grace)
 
     def overdue(self, grace: timedelta) -> Self:
         """Queued, and not claimed for longer than ``grace``, nor than they had waited when they were queued.
 
-        So each is queued again less and less often, should the workers just be busy; but every few minutes at least.
+        So each is queued again less and less often, should the workers just be busy, but every few minutes.
         """
         waited_longer = Q(start_date__gt=F("queued_at") - (Now() - F("queued_at")))
         return self.active().filter(

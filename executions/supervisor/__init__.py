@@ -1,7 +1,7 @@
 """One small process a run, which starts the script and outlives the worker.
 
-It imports the standard library only, and reaches neither database nor broker; what it knows is in the files of the
-run's directory, so that any worker of the machine can go on from there:
+It imports the standard library only, and reaches neither database nor broker; what it knows is in the files
+of the run's directory, so that any worker of the machine can go on from there:
 
     supervisor    its process id; locked (flock) while it lives
     control       a named pipe: whatever is written to it stops the run

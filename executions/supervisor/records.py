@@ -1,4 +1,4 @@
-"""The files in which a script's output waits until it is stored: records of a line each, in order of arrival."""
+"""The files in which output waits until it is stored: a record a line, in order of arrival."""
 
 import os
 import struct
@@ -102,9 +102,9 @@ class Part:
 class Output:
     """What a script prints: the beginning and the end of it, each up to half of the limits.
 
-    The file ``output`` grows as the script prints, up to its half. What follows goes to two files which are filled
-    in turns; at the end, the last lines are moved from there to ``output``, behind a line that says how much is
-    missing. So the disk holds at most one and a half times the limit.
+    The file ``output`` grows as the script prints, up to its half. What follows goes to two files which are
+    filled in turns; at the end, the last lines are moved from there to ``output``, behind a line that says
+    how much is missing. So the disk holds at most twice the limit.
     """
 
     def __init__(self, lines: int, size: int) -> None:

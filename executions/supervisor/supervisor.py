@@ -45,8 +45,9 @@ class Supervisor:
             self._look(time.monotonic())
         processes.end_children(self.pid)
         deadline = time.monotonic() + LAST_WORDS
-        while time.monotonic() < deadline and any([self._read(pipe) for pipe in list(self._pipes)]):
-            pass
+        while time.monotonic() < deadline:
+            if not sum(self._read(pipe) for pipe in list(self._pipes)):
+                break
         for pipe in list(self._pipes):  # a process that is not of this run has it open
             self._add(pipe, b"")
         self._output.close()
@@ -156,9 +157,7 @@ def become_supervisor() -> int | None:
     lock = os.open(f"supervisor.{os.getpid()}", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        os.link(
-            f"supervisor.{os.getpid()}", "supervisor"
-        )  # it is locked from the moment that it has its name
+        os.link(f"supervisor.{os.getpid()}", "supervisor")  # nobody sees it unlocked
     except FileExistsError:
         return None
     finally:

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from executions import agent, runner
 from executions.models import Execution, Level
-from executions.process import Run, live_runs
+from executions.run import Run, live_runs
 from executions.tests.test_runner import DAEMON
 from gef_project.accounts.models import User
 from status.states import Status
@@ -172,7 +172,7 @@ def database_away() -> Iterator[Callable[[float], None]]:
     name = sql.Identifier(connection.settings_dict["NAME"])
 
     def allow(value: bool) -> None:
-        with connections["default"]._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+        with connections["default"]._nodb_cursor() as cursor:
             cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, sql.Literal(value)))
             if not value:
                 cursor.execute(
