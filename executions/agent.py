@@ -7,6 +7,7 @@ and the others wait.
 import fcntl
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from .run import Run, live_runs
 from .runner import Follower, hand_back
 
 TICK = 0.2  # seconds between two looks
+EXITS_WITHIN = 5.0  # seconds
 RESTART_AFTER = 1.0  # seconds, when the agent has ended but its worker has not
 RETRY_EVERY = 1.0  # seconds between two tries to renew the leases, when the database is away
 HUNG_AFTER = 30.0  # seconds without a sign of a supervisor
@@ -50,6 +52,7 @@ def _keep(process: "subprocess.Popen[bytes]") -> None:
 
 def run(parent: int) -> None:
     """Work as long as the process ``parent`` lives."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     directory = Path(settings.EXECUTIONS_DIR)
     directory.mkdir(parents=True, exist_ok=True)
@@ -64,7 +67,9 @@ def run(parent: int) -> None:
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(TICK)
-    os._exit(0)  # whatever it is doing; what it follows is kept in files and in the database
+    signal.raise_signal(signal.SIGTERM)
+    time.sleep(EXITS_WITHIN)
+    os._exit(1)  # whatever it is waiting for
 
 
 class Agent:

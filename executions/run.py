@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -42,19 +43,35 @@ class Run:
         self._mark = live_directory() / str(execution_id)
         self._lock: int | None = None
 
-    def hold(self, worker: str = "") -> bool:
-        """Lock it for this process, which follows it from now on.
-
-        Args:
-            worker: who is about to claim the execution; without one, the mark must be there.
+    def make(self, worker: str) -> bool:
+        """Make its mark, locked by this process, which is about to claim the execution for ``worker``.
 
         Returns:
-            Whether nobody else has it, and it is live.
+            Whether there was none.
         """
-        if worker:
-            self._mark.parent.mkdir(parents=True, exist_ok=True)
+        self._mark.parent.mkdir(parents=True, exist_ok=True)
+        new = self._mark.with_name(f"new{threading.get_native_id()}")
+        lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.write(lock, worker.encode())
         try:
-            lock = os.open(self._mark, os.O_RDWR | (os.O_CREAT if worker else 0), 0o600)
+            os.link(new, self._mark)  # nobody sees it unlocked
+        except FileExistsError:
+            os.close(lock)
+            return False
+        finally:
+            new.unlink()
+        self._lock = lock
+        return True
+
+    def hold(self) -> bool:
+        """Lock its mark for this process, which follows it from now on.
+
+        Returns:
+            Whether there is one, and nobody else has locked it.
+        """
+        try:
+            lock = os.open(self._mark, os.O_RDWR)
         except FileNotFoundError:
             return False
         try:
@@ -64,9 +81,6 @@ class Run:
         except OSError:  # locked, or removed by whoever had locked it
             os.close(lock)
             return False
-        if worker:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, worker.encode(), 0)
         self._lock = lock
         return True
 

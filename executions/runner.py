@@ -33,7 +33,7 @@ def run(execution: Execution, worker: str) -> None:
     When this process ends earlier, the run goes on, and the machine's agent follows it.
     """
     run = Run(execution.pk)
-    if not run.hold(worker):
+    if not run.make(worker):
         logger.info("Execution %s is run here already.", execution.pk)
         return
     try:

@@ -1,5 +1,6 @@
 """What Celery runs: each a name for a verb of this project, and safe to run twice."""
 
+import logging
 import socket
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,9 @@ from gef_project.common.retrying import patiently, persistently
 
 from . import agent, directories, monitoring, notifications, runner
 from .models import Execution
+from .supervisor.processes import LINUX
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(bind=True)
@@ -50,3 +54,5 @@ def clean_up_failed_working_directories() -> None:
 @worker_init.connect
 def start_agent(**kwargs: Any) -> None:
     agent.keep_running()
+    if not LINUX:
+        logger.warning("This is not Linux: a process that leaves its run's process group is not stopped.")
