@@ -3,20 +3,14 @@
 Everything here may run at any time, anywhere, and twice at once.
 """
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
-from django.utils import timezone
 
 from status.states import Status
 
 from . import dispatch
 from .models import Execution, LeaseClock
-
-# An e-mail is tried again until its execution's end is that long ago, but not while the first try may go on.
-ANNOUNCE_BETWEEN = timedelta(minutes=2), timedelta(days=1)
 
 
 def fail_lost() -> int:
@@ -50,8 +44,7 @@ def requeue_overdue() -> int:
 
 def announce_unannounced() -> None:
     """Try again to tell the owners of what has ended."""
-    latest, earliest = (timezone.now() - age for age in ANNOUNCE_BETWEEN)
-    ended = Execution.objects.unannounced().filter(end_date__range=(earliest, latest))
+    ended = Execution.objects.not_announced_in_time()
     with transaction.atomic():
         dispatch.send_end_emails(ended.order_by("end_date").values_list("pk", flat=True))
 

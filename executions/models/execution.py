@@ -60,7 +60,12 @@ class Execution(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Bytes of the run's file of output that are in the log.
     log_position = models.BigIntegerField(default=0, db_default=0, editable=False)
+    # The e-mail about the end: when it was sent; when it is due (again); how often that was tried, and what was
+    # in the way the last time. One that was tried and has neither time is given up.
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    notify_after = models.DateTimeField(null=True, blank=True, editable=False)
+    notify_attempts = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    notify_error = models.TextField(blank=True, default="", db_default="", editable=False)
 
     objects = ExecutionQuerySet.as_manager()
 
@@ -83,6 +88,12 @@ class Execution(models.Model):
                 fields=["end_date"],
                 name="execution_unannounced",
                 condition=Q(end_date__isnull=False, notified_at=None),
+            ),
+            # Those whose e-mail was tried and will be tried again.
+            models.Index(
+                fields=["notify_after"],
+                name="execution_notify_after",
+                condition=Q(notify_after__isnull=False),
             ),
         ]
         constraints = [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .execution import Execution
 
+A_WHILE, A_DAY = timedelta(minutes=2), timedelta(days=1)
 REQUEUE_EVERY = timedelta(minutes=6)  # at most, for as long as no worker takes an execution
 
 
@@ -69,6 +70,20 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             user__is_active=True,
             user__email_notifications=True,
         )
+
+    def not_announced_in_time(self) -> Self:
+        """Those whose e-mail is due again, or was never tried: then the message about it was lost."""
+        lost = Q(notify_after=None, notify_attempts=0, end_date__range=(Now() - A_DAY, Now() - A_WHILE))
+        return self.unannounced().filter(lost | Q(notify_after__lte=Now()))
+
+    def given_up(self) -> Self:
+        """Those whose e-mail was tried in vain, and will not be tried again."""
+        return self.unannounced().filter(notify_after=None, notify_attempts__gt=0)
+
+    def announce_again(self) -> int:
+        """Send the e-mail about the end once more, whatever became of it before; how many are due."""
+        ended = self.filter(end_date__isnull=False)
+        return ended.update(notified_at=None, notify_after=Now(), notify_attempts=0, notify_error="")
 
     def heartbeat(self) -> int:
         """Renew their leases."""

@@ -109,7 +109,9 @@ def kill_postgresql(workers: list[Worker]) -> None:
     Server().kill()  # whoever needs it first starts it again
 
 
-def of_worker(method: Callable[[Worker, signal.Signals], None], number: signal.Signals) -> Callable[..., None]:
+def of_worker(
+    method: Callable[[Worker, signal.Signals], None], number: signal.Signals
+) -> Callable[..., None]:
     return lambda workers: method(random.choice(workers), number)
 
 
