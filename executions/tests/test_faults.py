@@ -1,4 +1,4 @@
-"""No script that did its work has failed, whatever happened; ``python -m executions.tests.faults`` at length."""
+"""No script that did its work has failed; ``python -m executions.tests.faults`` shows it at length."""
 
 import subprocess
 import sys
