@@ -1,8 +1,8 @@
 """One e-mail to the owner when an execution has ended.
 
-The execution's row is the outbox: it is due from the transaction of its end on, until ``notified_at`` says that
-the server has taken the mail, or it is given up. Nothing is sent twice, unless a sender dies between the server's
-answer and its own note of it; then the second mail has the Message-ID of the first.
+The execution's row is the outbox: it is due from the transaction of its end on, until ``notified_at`` says
+that the server has taken the mail, or it is given up. Nothing is sent twice, unless a sender dies between the
+server's answer and its own note of it; then the second mail has the Message-ID of the first.
 """
 
 import logging

@@ -60,7 +60,7 @@ class Execution(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Bytes of the run's file of output that are in the log.
     log_position = models.BigIntegerField(default=0, db_default=0, editable=False)
-    # The e-mail about the end: when it was sent, when it is due again, how often it was tried, and what was in
+    # The e-mail about the end: when it was sent, when it is due again, how often it was tried, what was in
     # the way the last time. One that was tried and has neither time is given up.
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
     notify_after = models.DateTimeField(null=True, blank=True, editable=False)

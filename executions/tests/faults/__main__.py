@@ -4,8 +4,8 @@
 
 Two workers share a directory, as on one machine. Each fault stops one of them in one of the ways in which
 workers are stopped, or makes PostgreSQL refuse all connections for some seconds, or kills it. Every script
-appends to a file when it starts and when it has done its work, and leaves a process behind that ignores signals
-and has left its session. In the end, all of these must be 0:
+appends to a file when it starts and when it has done its work, and leaves a process behind that ignores
+signals and has left its session. In the end, all of these must be 0:
 
     victims        did their work, and are FAILED
     started twice
