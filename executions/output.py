@@ -25,8 +25,9 @@ class Output:
     another process can go on there, and no line is stored twice when the database's answer was lost.
     """
 
-    def __init__(self, execution_id: UUID, directory: Path) -> None:
+    def __init__(self, execution_id: UUID, attempt: int, directory: Path) -> None:
         self._execution_id = execution_id
+        self._attempt = attempt
         self._path = directory / "output"
         self._position: int | None = None
 
@@ -39,7 +40,7 @@ class Output:
         if self._position is None:
             self._position = self._rows().values_list("log_position", flat=True).first()
             if self._position is None:
-                return False  # the execution has been deleted
+                return False  # the execution has been deleted, or is run again
         try:
             with self._path.open("rb") as file:
                 data = os.pread(file.fileno(), AT_ONCE, self._position)
@@ -74,4 +75,4 @@ class Output:
                 yield log, at, end
 
     def _rows(self) -> ExecutionQuerySet:
-        return Execution.objects.filter(pk=self._execution_id)
+        return Execution.objects.filter(pk=self._execution_id, attempt=self._attempt)

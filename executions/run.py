@@ -34,7 +34,8 @@ class Run:
     """A run of this machine: its directory, and its mark among the live ones.
 
     The mark is made before the execution is claimed, and removed when its end is stored. Whoever has locked
-    it follows the run. It holds the name of the worker that has claimed the execution.
+    it follows the run. It holds the name of the worker that has claimed the execution, and the number of the
+    attempt.
     """
 
     def __init__(self, execution_id: UUID) -> None:
@@ -43,7 +44,7 @@ class Run:
         self._mark = live_directory() / str(execution_id)
         self._lock: int | None = None
 
-    def make(self, worker: str) -> bool:
+    def make(self, worker: str, attempt: int) -> bool:
         """Make its mark, locked by this process, which is about to claim the execution for ``worker``.
 
         Returns:
@@ -53,7 +54,7 @@ class Run:
         new = self._mark.with_name(f"new{threading.get_native_id()}")
         lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        os.write(lock, worker.encode())
+        os.write(lock, f"{attempt} {worker}".encode())
         try:
             os.link(new, self._mark)  # nobody sees it unlocked
         except FileExistsError:
@@ -84,8 +85,10 @@ class Run:
         self._lock = lock
         return True
 
-    def worker(self) -> str:
-        return self._mark.read_text()
+    def claim(self) -> tuple[int, str]:
+        """The attempt, and the worker that has claimed the execution for it."""
+        attempt, _, worker = self._mark.read_text().partition(" ")
+        return int(attempt), worker
 
     def release(self) -> None:
         """Let another process follow it."""

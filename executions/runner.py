@@ -21,6 +21,7 @@ STORE_EVERY = 0.5  # seconds between two transactions that store output
 LOOK_EVERY = 0.5  # seconds between two looks at the execution, and at the supervisor
 EXIT_PATIENCE = 10.0  # seconds that a script has to exit once its execution has ended
 OBEYS_WITHIN = 15.0  # seconds in which a supervisor stops a run; one that does not is killed
+LONGEST_PAUSE = 5.0  # seconds between two tries to reach the database
 LAST_WORDS = 500  # characters of the last line of stderr that become part of the reason
 SUPERVISOR_KILLED = End(None, "its supervisor was killed", "")
 
@@ -33,7 +34,7 @@ def run(execution: Execution, worker: str) -> None:
     When this process ends earlier, the run goes on, and the machine's agent follows it.
     """
     run = Run(execution.pk)
-    if not run.make(worker):
+    if not run.make(worker, execution.attempt):
         logger.info("Execution %s is run here already.", execution.pk)
         return
     try:
@@ -66,9 +67,10 @@ def hand_back(run: Run) -> None:
     """Make an execution PENDING again that was claimed here and not started: any worker may take it."""
     if not run.prevent():
         return  # it has been started just now
-    rows = Execution.objects.filter(pk=run.execution_id, status=Status.READY, worker=run.worker())
+    attempt, worker = run.claim()
+    rows = Execution.objects.filter(pk=run.execution_id, status=Status.READY, worker=worker, attempt=attempt)
     with transaction.atomic():
-        if rows.update_status(Status.PENDING, source="worker", reason=f"handed back by {run.worker()}"):
+        if rows.update_status(Status.PENDING, source="worker", reason=f"handed back by {worker}"):
             Execution.objects.filter(pk=run.execution_id).requeue()
     run.forget()
 
@@ -84,7 +86,8 @@ class Follower:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._output = Output(run.execution_id, run.directory)
+        self._attempt, _ = run.claim()
+        self._output = Output(run.execution_id, self._attempt, run.directory)
         self._execution: Execution | None = None
         self._failures = 0
         self._retry_at = self._store_at = self._look_at = 0.0
@@ -107,7 +110,7 @@ class Follower:
             over = self._step(now)
         except self.AWAY as error:
             self._failures += 1
-            self._retry_at = now + min(2**self._failures / 10, 5)
+            self._retry_at = now + min(0.1 * 2 ** min(self._failures, 10), LONGEST_PAUSE)
             if self._failures == 1:
                 logger.warning("Execution %s goes on without the database: %s", self.run.execution_id, error)
             close_old_connections()
@@ -136,7 +139,8 @@ class Follower:
 
     def _look(self, now: float) -> None:
         """At the execution: whether the run is still wanted."""
-        self._execution = Execution.objects.filter(pk=self.run.execution_id).first()
+        rows = Execution.objects.filter(pk=self.run.execution_id, attempt=self._attempt)
+        self._execution = rows.first()  # there is none if it was deleted, or given up and begun again
         status = self._execution.status if self._execution else Status.CANCELLED
         if status == Status.CANCELLED:
             self._stop_at = now

@@ -58,6 +58,9 @@ class Execution(models.Model):
     dispatched_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=255, blank=True, editable=False)
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    attempt = models.PositiveSmallIntegerField(default=1, db_default=1, editable=False)
+    # Not before this time; then the monitor queues it.
+    run_after = models.DateTimeField(null=True, blank=True, editable=False)
     # Bytes of the run's file of output that are in the log.
     log_position = models.BigIntegerField(default=0, db_default=0, editable=False)
     # The e-mail about the end: when it was sent, when it is due again, how often it was tried, what was in

@@ -47,16 +47,15 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=Now() - grace)
 
     def overdue(self, grace: timedelta) -> Self:
-        """Queued, and not claimed for longer than ``grace``, nor than they had waited when they were queued.
+        """Due to be run again, or queued and not claimed for longer than ``grace``, nor than they had waited.
 
         So each is queued again less and less often, should the workers just be busy, but every few minutes.
         """
         waited_longer = Q(start_date__gt=F("queued_at") - (Now() - F("queued_at")))
-        return self.active().filter(
-            waited_longer | Q(queued_at__lt=Now() - max(REQUEUE_EVERY, grace)),
-            status=Status.PENDING,
-            queued_at__lt=Now() - grace,
+        overdue = Q(run_after=None, queued_at__lt=Now() - grace) & (
+            waited_longer | Q(queued_at__lt=Now() - max(REQUEUE_EVERY, grace))
         )
+        return self.active().filter(overdue | Q(run_after__lte=Now()), status=Status.PENDING)
 
     def stale(self, age: timedelta) -> Self:
         """Created longer ago than ``age``, and not ended."""
@@ -93,7 +92,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
     def requeue(self) -> int:
         """Put them into the queue once more; one that is there twice is still run once."""
         ids = list(self.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        self.model.objects.filter(pk__in=ids).update(queued_at=Now())
+        self.model.objects.filter(pk__in=ids).update(queued_at=Now(), run_after=None)
         for pk in ids:
             dispatch.run_execution(pk)
         return len(ids)

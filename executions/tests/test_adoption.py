@@ -5,14 +5,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
+import psutil
 import pytest
 from django.db import connection, connections
 from psycopg import sql
 
-from executions import agent, runner
-from executions.models import Execution, Level
+from executions import agent, monitoring, runner
+from executions.models import Execution, LeaseClock, Level, Script
 from executions.run import Run, live_runs
 from executions.tests.test_runner import DAEMON
 from gef_project.accounts.models import User
@@ -164,6 +166,31 @@ def test_a_run_has_one_follower(owner: User, monkeypatch: pytest.MonkeyPatch) ->
     second.release()
     adopt(execution)
     assert not Run(execution.pk).hold()
+
+
+def test_a_run_that_is_begun_again_elsewhere_stops_and_changes_nothing(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = abandoned(owner, DAEMON + "time.sleep(60)", monkeypatch, has_printed, attempts=2)
+    eventually(lambda: (Run(execution.pk).directory / "processes").exists())
+    LeaseClock.objects.create(steady_since=execution.start_date - timedelta(days=1))
+    Execution.objects.update(heartbeat_at=execution.start_date - timedelta(days=1))
+    assert monitoring.fail_lost() == 1
+    adopt(execution)
+    assert now(execution).status == Status.PENDING
+    assert not is_running(int(texts(execution)[0]))
+    Script.objects.update(command=["python", "-c", "print('second')"])
+    runner.run(now(execution), worker="w2")
+    assert now(execution).status == Status.FINISHED
+    assert texts(execution)[1:] == ["second"]
+    assert first_fault() is None
+
+
+def test_a_supervisor_is_small(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    execution = abandoned(owner, COUNT, monkeypatch, has_printed)
+    supervisor = psutil.Process(int((Run(execution.pk).directory / "supervisor").read_text()))
+    assert supervisor.memory_full_info().uss < 6 * 1024 * 1024
+    adopt(execution)
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from executions import monitoring, tasks
-from executions.models import Execution, LeaseClock
+from executions.models import Execution, LeaseClock, Script
 from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.states import TERMINAL, Status
+from status.verification import first_fault
 
 from .factories import ExecutionFactory
 
@@ -77,6 +78,43 @@ def test_nothing_has_failed_before_every_machine_could_renew_its_leases(executio
     clock.update(steady_since=ago(timedelta(seconds=190)))
     LeaseClock.tick()
     assert monitoring.fail_lost() == 1
+
+
+def test_a_lost_execution_is_run_again_as_often_as_its_script_allows(
+    execution: Execution, settings: Settings, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    Script.objects.update(attempts=3, retry_delay=60)
+    for attempt, delay in ((1, 60), (2, 120)):
+        on_worker(execution, silent_for=LONG).update_status(Status.RUNNING)
+        assert monitoring.fail_lost() == 1
+        execution.refresh_from_db()
+        pending, ready = execution.status_logs.order_by("-id")[:2]
+        assert (ready.status_from, ready.status_to) == (Status.RUNNING, Status.READY)
+        assert ready.reason.startswith(f"attempt {attempt} of 3: worker w1 has not been heard of since ")
+        assert (pending.status_to, pending.reason) == (
+            Status.PENDING,
+            f"attempt {attempt + 1} of 3, after {delay} s",
+        )
+        assert (execution.attempt, execution.worker, execution.heartbeat_at) == (attempt + 1, "", None)
+        with django_capture_on_commit_callbacks() as messages:
+            assert monitoring.requeue_overdue() == 0
+            assert execution.run_after
+            Execution.objects.update(run_after=execution.run_after - timedelta(seconds=delay))
+            assert monitoring.requeue_overdue() == 1
+            assert monitoring.requeue_overdue() == 0
+        assert len(messages) == 1
+    on_worker(execution, silent_for=LONG).update_status(Status.RUNNING)
+    assert monitoring.fail_lost() == 1
+    assert status(execution) == Status.FAILED
+    assert first_fault() is None
+
+
+def test_a_lost_execution_that_was_not_begun_is_handed_out_again(execution: Execution) -> None:
+    Script.objects.update(attempts=2)
+    on_worker(execution, silent_for=LONG)
+    assert monitoring.fail_lost() == 1
+    end = StatusLog.objects.newest()
+    assert (end.status_from, end.status_to) == (Status.READY, Status.PENDING)
 
 
 def test_an_execution_just_taken_is_left_alone(execution: Execution) -> None:

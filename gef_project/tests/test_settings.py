@@ -33,6 +33,8 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ("PORT", "http"),
         ("LOCK_TIMEOUT", "-1"),
         ("LOG_LEVEL", "loud"),
+        ("HEARTBEAT_EVERY", "0"),
+        ("WORKER_GRACE", "29"),
         ("API_URL", "example.org"),
         ("CSRF_TRUSTED_ORIGINS", "https://example.org,www.example.org"),
         ("DATABASE_URL", "mysql://root:secret@localhost/gef"),

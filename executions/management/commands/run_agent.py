@@ -10,6 +10,7 @@ from executions import agent
 
 
 class Command(BaseCommand):
+    requires_system_checks: tuple[str, ...] = ()
     help = (
         "Follow the runs of this machine whose worker has died, as long as a worker lives; workers start it."
     )
