@@ -43,7 +43,7 @@ def send_end_emails(execution_ids: Iterable[UUID]) -> int:
         How many mails were sent.
     """
     executions = Execution.objects.unannounced().filter(pk__in=list(execution_ids))
-    ended = executions.select_related("script", "user").order_by("end_date")
+    ended = executions.select_related("script", "user").defer("results").order_by("end_date")
     connection = mail.get_connection()
     try:
         return sum(_send_once(execution, connection) for execution in ended)

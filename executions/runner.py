@@ -140,6 +140,7 @@ class Follower:
     def _look(self, now: float) -> None:
         """At the execution: whether the run is still wanted."""
         rows = Execution.objects.filter(pk=self.run.execution_id, attempt=self._attempt)
+        rows = rows.defer("params", "results")  # which may be large
         self._execution = rows.first()  # there is none if it was deleted, or given up and begun again
         status = self._execution.status if self._execution else Status.CANCELLED
         if status == Status.CANCELLED:

@@ -40,6 +40,8 @@ class Lines:
         if not data and self._rest:
             lines.append(self._rest)
             self._rest = b""
+        if max(map(len, (*lines, self._rest))) <= LONGEST:
+            return lines
         pieces = [piece for line in lines for piece in _cut(line)]
         if len(self._rest) > LONGEST:
             *more, self._rest = _cut(self._rest)
@@ -115,11 +117,14 @@ class Output:
         self.error = ""  # why some of it could not be written
 
     def add(self, stream: bytes, lines: list[bytes]) -> None:
-        made = [record(stream, line) for line in lines]
+        now = time.monotonic()
+        pack = HEADER.pack
+        made = [pack(stream, now, len(line)) + line for line in lines]
         data = b"".join(made)
+        part = self._tail[1] if self._tail else self._head
         try:
-            if not self._tail and self._fits(self._head, data, len(made)):
-                self._head.append(data, len(made))
+            if self._fits(part, data, len(made)):
+                part.append(data, len(made))
                 return
             for one in made:
                 if not self._tail and self._fits(self._head, one):

@@ -12,6 +12,7 @@ from executions import credentials, runner
 from executions.models import Execution, Level
 from executions.output import Output
 from executions.process import directory_of
+from executions.run import Run
 from status.models import StatusLog
 from status.states import Status
 
@@ -239,6 +240,22 @@ def test_a_script_that_reported_its_end_has_some_time_to_exit(
     ended = run(execution, "import time\nfor n in range(100): print(n); time.sleep(0.3)")
     lines = len(texts(ended, Level.INFO))
     assert 5 < lines < 20
+
+
+def test_a_worker_that_must_end_before_the_start_hands_the_execution_back(
+    execution: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut_down(run: Run, execution: Execution) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Run, "start", shut_down)
+        run(execution, "print(1)")
+    assert moves(execution)[-2:] == [
+        (Status.READY, "claimed by w1"),
+        (Status.PENDING, "handed back by w1"),
+    ]
+    assert run(execution, "print(1)").status == Status.FINISHED
 
 
 def pid_of(execution: Execution) -> int:

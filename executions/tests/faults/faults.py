@@ -20,6 +20,7 @@ from executions import monitoring
 from executions.models import Execution, Script
 from executions.tests.kill.targets import Server
 from gef_project.accounts.models import User
+from gef_project.devserver import valkey
 from status.states import TERMINAL, Status
 from status.verification import first_fault
 
@@ -115,6 +116,11 @@ def of_worker(
     return lambda workers: method(random.choice(workers), number)
 
 
+def kill_broker(workers: list[Worker]) -> None:
+    if process := valkey.Server.for_this_process(settings.VAR_DIR).process():
+        process.kill()
+
+
 FAULTS: dict[str, Callable[[list[Worker]], None]] = {
     "kill -9 of a worker with its processes": of_worker(Worker.send_to_group, signal.SIGKILL),
     "kill -9 of a worker's first process": of_worker(Worker.send, signal.SIGKILL),
@@ -125,6 +131,7 @@ FAULTS: dict[str, Callable[[list[Worker]], None]] = {
     "SIGQUIT to a worker": of_worker(Worker.send, signal.SIGQUIT),
     "PostgreSQL away": refuse_connections,
     "PostgreSQL killed": kill_postgresql,
+    "broker killed": kill_broker,
 }
 
 
