@@ -84,9 +84,11 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         ended = self.filter(end_date__isnull=False)
         return ended.update(notified_at=None, notify_after=Now(), notify_attempts=0, notify_error="")
 
+    @transaction.atomic
     def heartbeat(self) -> int:
-        """Renew their leases."""
-        return self.update(heartbeat_at=Now())
+        """Renew their leases, by one statement; a row that somebody has locked keeps no other one back."""
+        unlocked = self.order_by().select_for_update(skip_locked=True, no_key=True).values("pk")
+        return self.model.objects.filter(pk__in=unlocked).update(heartbeat_at=Now())
 
     @transaction.atomic
     def requeue(self) -> int:

@@ -15,6 +15,7 @@ from gef_project.accounts.models import User
 from gef_project.operations import schedule
 from status.models import StatusLog
 from status.states import TERMINAL, Status
+from status.tests.racing import unfinished
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -169,6 +170,13 @@ def test_a_run_that_was_given_up_stops(worker: Celery, owner: User, sleepers: Sc
     now(execution).update_status(Status.FAILED, source="monitor", reason="lost")
     eventually(lambda: not any(map(is_running, started)))
     assert first_fault() is None
+
+
+def test_a_lease_is_renewed_while_another_row_is_locked(execution: Execution) -> None:
+    locked = ExecutionFactory()
+    with unfinished(lambda: locked.update_status(Status.RUNNING)):
+        assert Execution.objects.heartbeat() == 1
+    assert (now(execution).heartbeat_at is None, now(locked).heartbeat_at is None) == (False, True)
 
 
 def test_the_lease_of_a_run_is_renewed(live_server: LiveServer, owner: User, sleepers: Script) -> None:
