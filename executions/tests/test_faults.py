@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import pytest
 from django.conf import settings
 
 
+@pytest.mark.timeout(600)
 def test_no_run_depends_on_a_worker_or_on_the_database_being_there() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "executions.tests.faults", "--executions", "20"],

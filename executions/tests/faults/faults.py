@@ -24,8 +24,9 @@ from gef_project.devserver import valkey
 from status.states import TERMINAL, Status
 from status.verification import first_fault
 
-# What a script leaves: it ignores signals, and no environment, session or parent says whose it is.
-DAEMON = ["sh", "-c", "trap '' TERM HUP INT; while :; do sleep 1; done", "left-by-a-run-of-the-faults"]
+# What a script leaves: it ignores signals, and no environment, session or parent says whose it is; only the
+# last word does, to this test.
+DAEMON = ["sh", "-c", "trap '' TERM HUP INT; while :; do sleep 1; done", f"left-in-{settings.VAR_DIR}"]
 SCRIPT = """
 import os, sys, time
 journal, number, seconds, daemon = sys.argv[1], os.environ["EXECUTION_ID"], float(sys.argv[2]), sys.argv[3:]
@@ -219,5 +220,5 @@ def report(journal: Path, made: Counter[str]) -> int:
 def _is_of_a_run(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         line = process.cmdline()
-        return "left-by-a-run-of-the-faults" in line and process.status() != psutil.STATUS_ZOMBIE
+        return DAEMON[-1] in line and process.status() != psutil.STATUS_ZOMBIE
     return False
