@@ -6,11 +6,11 @@ from functools import partial
 import psycopg
 from django.db import connection
 
-from benchmarks.building import Built, built, execute
-from benchmarks.measuring import Measurable, Pgbench, Processes, Step, in_rounds, one_by_one
-from benchmarks.moves import AT_ONCE, connections, ours
+from benchmarks.datasets import Dataset, build_dataset, execute
+from benchmarks.measurement import Measurable, Pgbench, Processes, Step, in_rounds, one_by_one
 from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
+from benchmarks.transitions import AT_ONCE, connections, ours
 from status.sql import LEDGER_LOCK
 from status.states import Status, count_field
 
@@ -56,7 +56,7 @@ _MAKE_UNGUARDED = f"""
 """
 
 
-def by_psycopg(statement: str, database: Built, number: int, processes: int) -> Step:
+def by_psycopg(statement: str, database: Dataset, number: int, processes: int) -> Step:
     """By psycopg's own connection, in its autocommit mode, with the statement prepared."""
     connection.ensure_connection()
     cursor = psycopg.Cursor(connection.connection)  # Django's own binds on its side, and cannot prepare
@@ -67,7 +67,7 @@ def by_psycopg(statement: str, database: Built, number: int, processes: int) -> 
     )
 
 
-def by_pgbench(statement: str, database: Built, processes: int) -> str:
+def by_pgbench(statement: str, database: Dataset, processes: int) -> str:
     """A script whose clients move executions of their own."""
     step = database.executions // database.active
     return (
@@ -77,9 +77,9 @@ def by_pgbench(statement: str, database: Built, processes: int) -> str:
 
 
 def against_floor(plan: Plan) -> Iterator[Line]:
-    unguarded = built(plan.common_size, guarded=False)
+    unguarded = build_dataset(plan.common_size, guarded=False)
     execute(_MAKE_UNGUARDED)
-    database = built(plan.common_size)
+    database = build_dataset(plan.common_size)
     cells: dict[str, Measurable] = {}
     for count in AT_ONCE:
         cells[f"update_status, {connections(count)}"] = Processes(database, count, ours)

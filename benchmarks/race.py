@@ -21,7 +21,7 @@ from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import TERMINAL, TRANSITIONS, Status
-from status.tests.racing import in_processes
+from status.tests.concurrency import in_processes
 from status.verification import first_fault
 
 

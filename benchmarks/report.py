@@ -15,7 +15,7 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.measuring import Figures
+from benchmarks.measurement import Figures
 from gef_project.devserver.postgresql.server import BIN
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

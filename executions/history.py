@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from executions.models import Execution
 
 
-class Stay(NamedTuple):
+class HistoryEntry(NamedTuple):
     """The time that an execution spent in the status to which ``log`` took it."""
 
     log: StatusLog
     seconds: float | None  # None: it has ended there
 
 
-def history_of(execution: "Execution") -> list[Stay]:
+def execution_history(execution: "Execution") -> list[HistoryEntry]:
     """Every status that it had and for how long, oldest first."""
     rows = list(StatusLog.objects.filter(execution=execution.pk).order_by("id"))
     stays = []
     for row, following in zip_longest(rows, rows[1:]):
         end = following.timestamp if following else None if row.status_to in TERMINAL else timezone.now()
-        stays.append(Stay(row, max((end - row.timestamp).total_seconds(), 0) if end else None))
+        stays.append(HistoryEntry(row, max((end - row.timestamp).total_seconds(), 0) if end else None))
     return stays

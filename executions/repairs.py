@@ -6,8 +6,7 @@ from django.db import transaction
 
 from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
-from status.models import StatusLog
-from status.sources import Source
+from status.models import Source, StatusLog
 from status.states import Status
 
 from .models import Execution

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 
-MOST = 20_000
+MAX_BUCKETS = 20_000
 
 
 class TooManyBuckets(ValueError):
     def __init__(self) -> None:
-        super().__init__(f"More than {MOST:,} buckets: ask for a shorter time or for longer buckets.")
+        super().__init__(f"More than {MAX_BUCKETS:,} buckets: ask for a shorter time or for longer buckets.")
 
 
 def boundaries(unit: str, first: datetime, last: datetime, zone: tzinfo) -> list[datetime]:
@@ -26,7 +26,7 @@ def boundaries(unit: str, first: datetime, last: datetime, zone: tzinfo) -> list
         if end <= first:
             continue
         found.append(start)
-        if len(found) > MOST:
+        if len(found) > MAX_BUCKETS:
             raise TooManyBuckets
         if end > last:
             return [*found, end]

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from django.db import Error, connection
 
 from .models import StatusLog
-from .row_json import json_of, rows_of
+from .row_json import encode_row, serialize_rows
 
 INTERVAL = 0.15  # seconds between two looks
 BATCH = 500  # rows
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 def rows_after(log_id: int, limit: int) -> list[Row]:
     logs = StatusLog.objects.after(log_id)[:limit]
-    return [Row(row["id"], json_of(row)) for row in rows_of(logs)]
+    return [Row(row["id"], encode_row(row)) for row in serialize_rows(logs)]
 
 
 class Feed:

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
 
+class Source(models.TextChoices):
+    """Where a change of status comes from.
+
+    ``StatusLog.source`` takes any word, so that a new source needs no migration. It may be empty.
+    """
+
+    API = "api", "API"  # a client, or the run itself
+    ADMIN = "admin", "Admin"  # somebody in the admin
+    WORKER = "worker", "Worker"  # the process that runs executions
+    MONITOR = "monitor", "Monitor"  # the task that looks for lost workers
+    CLEANUP = "cleanup", "Clean-up"  # the task that ends or deletes what is too old
+    SHELL = "shell", "Shell"  # somebody by hand
+    MIGRATION = "migration", "Migration"  # the first snapshot
+    REPAIR = "repair", "Repair"  # a repair of a status, or a snapshot that states the true counts
+
+
 class StatusLogQuerySet(models.QuerySet["StatusLog"]):
     def newest(self) -> "StatusLog":
         """The row with the live counts.

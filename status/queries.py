@@ -15,20 +15,20 @@ from gef_project.common.filters import QueryDateTimeField
 from .aggregation import add_over_time, buckets
 from .buckets import UNITS, TooManyBuckets, boundaries
 from .models import StatusLogQuerySet
-from .row_json import rows_of
+from .row_json import serialize_rows
 from .states import Status
 
 # A client that draws a week of minutes asks for 10,081 rows at once.
-MOST_PER_PAGE = 10_081
+MAX_PER_PAGE = 10_081
 
 # How many rows are looked at for those that a filter lets through, unless it names an execution, whose rows
 # have an index: half a second at worst.
-MOST_EXAMINED = 1_000_000
+MAX_EXAMINED = 1_000_000
 
 # How many rows an average reads, some seconds at worst.
-MOST_AVERAGED = 2_000_000
+MAX_AVERAGED = 2_000_000
 
-LONGEST_WAIT = 60  # seconds; common proxies give up after that long
+MAX_WAIT = 60  # seconds; common proxies give up after that long
 
 PERIODS = {
     "last_day": timedelta(days=1),
@@ -38,7 +38,7 @@ PERIODS = {
     "all": None,
 }
 FILTERS = ["execution_id", "status_from", "status_to", "source", "actor"]
-FOLLOWING = ["after", "wait", "per_page"]
+FEED_PARAMETERS = ["after", "wait", "per_page"]
 OVER_TIME = ["average", "maximum"]
 
 _STATUSES = [*Status.choices, ("none", "The row has none: see status_from and status_to of a row.")]
@@ -68,7 +68,7 @@ class StatusQuerySerializer(serializers.Serializer):
         help_text="Rows come newest first unless given, buckets oldest first.",
     )
     page = serializers.IntegerField(default=1, help_text="From 1 on. One past the end is empty.")
-    per_page = serializers.IntegerField(default=100, help_text=f"Rows a page: 1 to {MOST_PER_PAGE}.")
+    per_page = serializers.IntegerField(default=100, help_text=f"Rows a page: 1 to {MAX_PER_PAGE}.")
     execution_id = serializers.UUIDField(required=False, help_text="Only this execution's rows.")
     status_from = serializers.ChoiceField(
         choices=_STATUSES, required=False, help_text="Only rows with this status_from; `none`: with none."
@@ -101,7 +101,7 @@ class StatusQuerySerializer(serializers.Serializer):
     wait = serializers.FloatField(
         default=0,
         min_value=0,
-        help_text=f"With after: if there is none yet, wait for one so many seconds, {LONGEST_WAIT} at most.",
+        help_text=f"With after: if there is none yet, wait for one so many seconds, {MAX_WAIT} at most.",
     )
 
     def validate_tz(self, name: str) -> ZoneInfo:
@@ -122,7 +122,7 @@ class StatusQuerySerializer(serializers.Serializer):
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
         if "after" in asked:
-            self._refuse(set(self.fields) - set(FOLLOWING), "after")
+            self._refuse(set(self.fields) - set(FEED_PARAMETERS), "after")
         elif "wait" in self.initial_data:
             raise serializers.ValidationError({"wait": "Needs after: the id of the last row that is known."})
         if asked["aggregate"]:
@@ -138,11 +138,11 @@ class StatusQuerySerializer(serializers.Serializer):
 
     @property
     def wait_seconds(self) -> float:
-        return min(float(self.validated_data["wait"]), LONGEST_WAIT)
+        return min(float(self.validated_data["wait"]), MAX_WAIT)
 
     @property
     def per_page_rows(self) -> int:
-        return min(max(int(self.validated_data["per_page"]), 1), MOST_PER_PAGE)
+        return min(max(int(self.validated_data["per_page"]), 1), MAX_PER_PAGE)
 
     def page_of(self, logs: StatusLogQuerySet) -> dict[str, Any]:
         """One page of the rows that are asked for, and how many there are on all pages."""
@@ -156,12 +156,12 @@ class StatusQuerySerializer(serializers.Serializer):
             rows, counts = self._filtered(logs, ids, place, filters)
         else:
             rows, counts = logs.with_ids(ids[place]), {"total": len(ids)}
-        return {"data": rows_of(rows), "page": page, "per_page": per_page, **counts}
+        return {"data": serialize_rows(rows), "page": page, "per_page": per_page, **counts}
 
     def _filtered(
         self, logs: StatusLogQuerySet, ids: range, place: slice, filters: dict[str, Any]
     ) -> tuple[StatusLogQuerySet, dict[str, Any]]:
-        examined = ids if "execution_id" in filters else ids[:MOST_EXAMINED]
+        examined = ids if "execution_id" in filters else ids[:MAX_EXAMINED]
         matching = logs.with_ids(examined).filter(**filters)
         total = matching.count()
         until = None
@@ -204,8 +204,8 @@ class StatusQuerySerializer(serializers.Serializer):
             raise serializers.ValidationError({"group_by": str(error)}) from error
         found = buckets(moments)
         if asked["include"]:
-            if len(logs.ids_between(moments[0], moments[-1])) > MOST_AVERAGED:
-                text = f"Reads every row; more than {MOST_AVERAGED:,} of this time: ask for a shorter one."
+            if len(logs.ids_between(moments[0], moments[-1])) > MAX_AVERAGED:
+                text = f"Reads every row; more than {MAX_AVERAGED:,} of this time: ask for a shorter one."
                 raise serializers.ValidationError({"include": text})
             add_over_time(found, moments, now, asked["include"])
         return found

@@ -14,7 +14,7 @@ from .models import StatusLogQuerySet
 from .serializers import StatusLogSerializer
 
 
-class WrittenMoment(Func):
+class TimestampText(Func):
     """As the API writes moments."""
 
     template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
@@ -23,7 +23,7 @@ class WrittenMoment(Func):
 
 # What clients call it, and what the database makes of it.
 COLUMNS = {name: F(name) for name in StatusLogSerializer.Meta.fields} | {
-    "timestamp": WrittenMoment("timestamp"),
+    "timestamp": TimestampText("timestamp"),
     "execution_id": Cast("execution_id", TextField()),
     "actor": Cast("actor_id", TextField()),
 }
@@ -31,9 +31,9 @@ COLUMNS = {name: F(name) for name in StatusLogSerializer.Meta.fields} | {
 _encoder = json.JSONEncoder(separators=(",", ":"))
 
 
-def rows_of(logs: StatusLogQuerySet) -> list[dict[str, Any]]:
+def serialize_rows(logs: StatusLogQuerySet) -> list[dict[str, Any]]:
     return [dict(zip(COLUMNS, row, strict=True)) for row in logs.values_list(*COLUMNS.values())]
 
 
-def json_of(row: dict[str, Any]) -> bytes:
+def encode_row(row: dict[str, Any]) -> bytes:
     return _encoder.encode(row).encode()

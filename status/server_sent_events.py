@@ -11,8 +11,8 @@ from .feed import BATCH, Feed, Row
 HEARTBEAT = 15.0  # seconds between two signs of life, and two looks at whether the client still may read
 RECONNECT = 1000  # milliseconds; what a client waits before it comes back
 
-BEGINNING = f"retry: {RECONNECT}\n\n".encode()
-SIGN_OF_LIFE = b":\n\n"
+STREAM_START = f"retry: {RECONNECT}\n\n".encode()
+KEEP_ALIVE = b":\n\n"
 
 
 class Reader:
@@ -54,7 +54,7 @@ def last_event(code: str, detail: str) -> bytes:
     return f"event: end\ndata: {json.dumps({'code': code, 'detail': detail})}\n\n".encode()
 
 
-async def page_when_there_is_one(
+async def long_poll_page(
     feed: Feed, reader: Reader, after: int, per_page: int, wait: float
 ) -> AsyncIterator[bytes]:
     rows = await feed.after(after, per_page, reader.left(wait))
@@ -64,7 +64,7 @@ async def page_when_there_is_one(
 
 
 async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]:
-    yield BEGINNING
+    yield STREAM_START
     checked = time.monotonic()
     while True:
         rows = await feed.after(after, BATCH, reader.left(HEARTBEAT))
@@ -79,5 +79,5 @@ async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]
         if feed.ending:
             yield last_event("restarting", "The server is being restarted.")
             return
-        yield b"".join(map(event, rows)) or SIGN_OF_LIFE
+        yield b"".join(map(event, rows)) or KEEP_ALIVE
         after = rows[-1].id if rows else after

@@ -38,7 +38,7 @@ def in_order(statuses: frozenset[Status]) -> list[Status]:
     return [status for status in Status if status in statuses]
 
 
-def sources_of(status: Status) -> list[Status]:
+def predecessors_of(status: Status) -> list[Status]:
     """The statuses from which an execution may go to ``status``."""
     return [source for source in Status if status in TRANSITIONS[source]]
 

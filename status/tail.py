@@ -24,7 +24,7 @@ COLOURS = {  # of the terminal, by the standard's numbers
 }
 
 
-class RowsAreGone(Exception):
+class RowsPruned(Exception):
     """Some of the rows after the last one that was read are no longer kept; ``oldest`` is."""
 
     def __init__(self, oldest: int) -> None:
@@ -32,7 +32,7 @@ class RowsAreGone(Exception):
         super().__init__(f"The rows before {oldest} are no longer kept.")
 
 
-class Follower:
+class Tail:
     """The rows after a given one. Since ids have no gaps and follow the commits, none is missed."""
 
     def __init__(self, after: int) -> None:
@@ -42,12 +42,12 @@ class Follower:
         """The rows that have been committed since, at most ``BATCH`` of them.
 
         Raises:
-            RowsAreGone
+            RowsPruned
         """
         rows = list(StatusLog.objects.after(self._last).select_related("execution__script")[:BATCH])
         if rows:
             if rows[0].pk != self._last + 1:
-                raise RowsAreGone(rows[0].pk)
+                raise RowsPruned(rows[0].pk)
             self._last = rows[-1].pk
         return rows
 

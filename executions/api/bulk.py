@@ -16,7 +16,7 @@ from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsUser
 from gef_project.common.errors import BadRequest, TooLarge
 from gef_project.common.handlers import error_body
-from gef_project.common.retrying import briefly
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 from status.exceptions import LedgerBusy
 
@@ -27,7 +27,7 @@ from .bulk_serializers import (
     OwnReportSerializer,
 )
 
-MOST_REPORTS = 5000
+MAX_REPORTS = 5000
 # Executions whose rows are held, and the ledger with them, until their transaction ends.
 CHUNK = 500
 # No chunk is begun later than this many seconds after the first: clients hang up after 30 s, and one that has
@@ -46,7 +46,7 @@ def in_chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
         yield rows[start : start + CHUNK]
 
 
-class ReportMany:
+class BulkReportMixin:
     """``PATCH`` of the list of executions."""
 
     request: Request
@@ -56,7 +56,7 @@ class ReportMany:
         operation_id="report_executions",
         summary="Report of many executions",
         description="A list of reports, each as for a single execution, with the execution's `id`: at most "
-        f"{MOST_REPORTS}. For staff. The answer has a result for each report, in the same order, with the "
+        f"{MAX_REPORTS}. For staff. The answer has a result for each report, in the same order, with the "
         "`status` that a request of its own would have got; a report that is refused does not stop the "
         "others, and is kept as a line of its execution's log. Reports of the same execution are applied in "
         f"their order. They are stored in transactions of {CHUNK}; when the ledger is busy for too long, the "
@@ -68,8 +68,8 @@ class ReportMany:
         bodies = request.data
         if not isinstance(bodies, list):
             raise BadRequest("Send a list of reports.", "invalid")
-        if len(bodies) > MOST_REPORTS:
-            raise TooLarge(f"A list may have {MOST_REPORTS} reports.")
+        if len(bodies) > MAX_REPORTS:
+            raise TooLarge(f"A list may have {MAX_REPORTS} reports.")
         read = [_read(body) for body in bodies]
         reports = [one for one in read if isinstance(one, Report)]
         refusals = iter(self._accept(reports))
@@ -85,7 +85,7 @@ class ReportMany:
             # What comes after a report that was not looked at must not overtake it.
             chunk = [place for place in places if reports[place].execution_id not in waiting]
             try:
-                given = briefly(Execution.objects.accept_reports)(
+                given = retry_briefly(Execution.objects.accept_reports)(
                     [reports[place] for place in chunk], **self._attribution()
                 )
             except LedgerBusy:
@@ -158,7 +158,7 @@ def _cancel(found: ExecutionQuerySet, ids: Sequence[UUID], user: User) -> tuple[
     cancelled, remaining = 0, len(ids)
     for chunk in in_chunks(ids):
         try:
-            cancelled += briefly(found.filter(pk__in=chunk).cancel)(actor=user, source="api")
+            cancelled += retry_briefly(found.filter(pk__in=chunk).cancel)(actor=user, source="api")
         except LedgerBusy:
             continue
         remaining -= len(chunk)

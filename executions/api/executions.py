@@ -14,15 +14,15 @@ from gef_project.accounts.authentication import Caller, ExecutionCredential
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsStaffOrExecution, IsUser, IsUserOrExecution
 from gef_project.common.errors import BadRequest
-from gef_project.common.retrying import briefly
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 from status.exceptions import IllegalTransition
 from status.states import Status
 
-from .bulk import ReportMany
-from .filters import ExecutionFilter, ExecutionLanguage
-from .selection import INCLUDE_PARAMETERS, fetching, selected_fields
-from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer, written
+from .bulk import BulkReportMixin
+from .field_selection import INCLUDE_PARAMETERS, fetch_selected, selected_fields
+from .filters import ExecutionFilter, ExecutionFilterAndSort
+from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer, serialize_execution
 
 EXECUTION_ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="The execution's id.")
 _ONE = [EXECUTION_ID, *INCLUDE_PARAMETERS]
@@ -64,10 +64,10 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
     ),
 )
 @extend_schema(tags=["Executions"])
-class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
+class ExecutionViewSet(BulkReportMixin, viewsets.GenericViewSet[Execution]):
     queryset = Execution.objects.all()
     serializer_class = ExecutionSerializer
-    filter_backends = [DjangoFilterBackend, ExecutionLanguage]
+    filter_backends = [DjangoFilterBackend, ExecutionFilterAndSort]
     filterset_class = ExecutionFilter
     permissions: dict[str, type[BasePermission]] = {
         "retrieve": IsUserOrExecution,
@@ -79,7 +79,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return [self.permissions.get(self.action, IsUser)()]
 
     def get_queryset(self) -> ExecutionQuerySet:
-        return fetching(visible_to(cast(Caller, self.request.user)), selected_fields(self.request))
+        return fetch_selected(visible_to(cast(Caller, self.request.user)), selected_fields(self.request))
 
     def list(self, request: Request) -> Response:
         return self._answer_list(self.get_queryset())
@@ -102,7 +102,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         execution = self._find(pk)
         report = ReportSerializer(data=request.data)
         report.is_valid(raise_exception=True)
-        briefly(execution.accept_report)(**report.validated_data, **self._attribution())
+        retry_briefly(execution.accept_report)(**report.validated_data, **self._attribution())
         return Response({"data": self._written(execution)})
 
     @extend_schema(
@@ -121,7 +121,7 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
     def cancel(self, request: Request, pk: str) -> Response:
         execution = self._find(pk)
         try:
-            log = briefly(execution.cancel)(**self._attribution())
+            log = retry_briefly(execution.cancel)(**self._attribution())
         except IllegalTransition:
             log = None
         if log is None:
@@ -145,9 +145,11 @@ class ExecutionViewSet(ReportMany, viewsets.GenericViewSet[Execution]):
         return {"actor": caller, "source": "api"} if isinstance(caller, User) else {"source": "worker"}
 
     def _written(self, execution: Execution) -> dict[str, Any]:
-        return written(execution, selected_fields(self.request))
+        return serialize_execution(execution, selected_fields(self.request))
 
     def _answer_list(self, executions: ExecutionQuerySet) -> Response:
         page = self.paginate_queryset(self.filter_queryset(executions.open_first()))
         fields = selected_fields(self.request)
-        return self.get_paginated_response([written(execution, fields) for execution in page or []])
+        return self.get_paginated_response(
+            [serialize_execution(execution, fields) for execution in page or []]
+        )

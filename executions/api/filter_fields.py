@@ -17,7 +17,7 @@ from .script_serializers import BUILT
 
 
 @dataclass(frozen=True)
-class Column:
+class FilterField:
     """A field as clients name it.
 
     Attributes:
@@ -38,18 +38,20 @@ class Column:
     for_staff: bool = False
 
 
-def _identity(path: str, *, for_staff: bool = False) -> Column:
+def _identity(path: str, *, for_staff: bool = False) -> FilterField:
     text = Cast(path, TextField())
-    return Column(F(path), UUID, "a UUID", text, ordered=False, for_staff=for_staff)
+    return FilterField(F(path), UUID, "a UUID", text, ordered=False, for_staff=for_staff)
 
 
-def _text(path: Any, *, for_staff: bool = False) -> Column:
+def _text(path: Any, *, for_staff: bool = False) -> FilterField:
     lower = Lower(path)
-    return Column(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
+    return FilterField(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
 
 
-def _moment(path: str) -> Column:
-    return Column(F(path), parse_datetime, DATE_OR_TIME, read_last=partial(parse_datetime, end_of_day=True))
+def _moment(path: str) -> FilterField:
+    return FilterField(
+        F(path), parse_datetime, DATE_OR_TIME, read_last=partial(parse_datetime, end_of_day=True)
+    )
 
 
 def _flag(text: str) -> bool:
@@ -66,9 +68,9 @@ def _number(text: str) -> float:
 
 _until_now = ExpressionWrapper(Coalesce("end_date", Now()) - F("start_date"), DurationField())
 
-Columns = Mapping[str, Column]
+FilterFields = Mapping[str, FilterField]
 
-EXECUTION_COLUMNS: Columns = {
+EXECUTION_FIELDS: FilterFields = {
     "id": _identity("id"),
     "script_id": _identity("script_id"),
     "user_id": _identity("user_id", for_staff=True),
@@ -76,18 +78,18 @@ EXECUTION_COLUMNS: Columns = {
     "script_name": _text("script__name"),
     "user_name": _text("user__name", for_staff=True),
     "user_email": _text("user__email", for_staff=True),
-    "progress": Column(Cast("progress", FloatField()), _number, "a number"),
-    "duration": Column(_until_now, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
+    "progress": FilterField(Cast("progress", FloatField()), _number, "a number"),
+    "duration": FilterField(_until_now, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
     "start_date": _moment("start_date"),
     "end_date": _moment("end_date"),
 }
-SCRIPT_COLUMNS: Columns = {
+SCRIPT_FIELDS: FilterFields = {
     "id": _identity("id"),
     "name": _text("name"),
     "slug": _text("slug"),
     "description": _text("description"),
     "status": _text(Value(BUILT)),
-    "public": Column(F("published"), _flag, "'true' or 'false'", ordered=False),
+    "public": FilterField(F("published"), _flag, "'true' or 'false'", ordered=False),
     "user_id": _identity("user_id"),
     "user_name": _text("user__name", for_staff=True),
     "created_at": _moment("created_at"),

@@ -8,7 +8,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 from gef_project.common.errors import BadRequest
 
 # Comparisons of a filter, or keys of a sort: what a client needs, and PostgreSQL plans quickly.
-MOST_TERMS = 100
+MAX_TERMS = 100
 
 _GRAMMAR = r"""
     filter: group ("," group)*
@@ -47,7 +47,7 @@ _IN_WORDS = {
 }
 
 
-class Unreadable(BadRequest):
+class FilterSyntaxError(BadRequest):
     """A parameter in which something cannot be understood, and where."""
 
     def __init__(self, parameter: str, index: int, problem: str) -> None:
@@ -88,7 +88,7 @@ def read_filter(text: str) -> list[list[list[Comparison]]]:
     """Groups of alternatives: of every group one must hold at least, with all of its comparisons.
 
     Raises:
-        Unreadable: it is no filter, or has too many comparisons.
+        FilterSyntaxError: it is no filter, or has too many comparisons.
     """
     groups = _read("filter", text)
     _bound("filter", [one.name for group in groups for alternative in group for one in alternative])
@@ -99,7 +99,7 @@ def read_sort(text: str) -> list[Key]:
     """The keys, the most important first.
 
     Raises:
-        Unreadable: it is no sort, or has too many keys.
+        FilterSyntaxError: it is no sort, or has too many keys.
     """
     keys = _read("sort", text)
     _bound("sort", [key.name for key in keys])
@@ -115,7 +115,7 @@ def _read(parameter: str, text: str) -> Any:
         raise _as_unreadable(parameter, text, error) from None
 
 
-def _as_unreadable(parameter: str, text: str, error: UnexpectedInput) -> Unreadable:
+def _as_unreadable(parameter: str, text: str, error: UnexpectedInput) -> FilterSyntaxError:
     match error:
         case UnexpectedToken():
             index, expected = error.token.start_pos, error.accepts or error.expected
@@ -127,10 +127,10 @@ def _as_unreadable(parameter: str, text: str, error: UnexpectedInput) -> Unreada
             index, expected = error.pos_in_stream, set()
     wanted = " or ".join(words for name, words in _IN_WORDS.items() if name in expected)
     found = repr(text[index : index + 20]) if index < len(text) else "the end"
-    return Unreadable(parameter, index, f"expected {wanted}, not {found}")
+    return FilterSyntaxError(parameter, index, f"expected {wanted}, not {found}")
 
 
 def _bound(parameter: str, names: list[Token]) -> None:
-    if len(names) > MOST_TERMS:
-        too_many = names[MOST_TERMS]
-        raise Unreadable(parameter, too_many.start_pos or 0, f"there are more than {MOST_TERMS} terms")
+    if len(names) > MAX_TERMS:
+        too_many = names[MAX_TERMS]
+        raise FilterSyntaxError(parameter, too_many.start_pos or 0, f"there are more than {MAX_TERMS} terms")

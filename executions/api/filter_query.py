@@ -11,8 +11,8 @@ from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, Les
 from lark import Token
 from rest_framework.exceptions import PermissionDenied
 
-from .filter_fields import Column, Columns
-from .filter_grammar import Comparison, Unreadable, read_filter, read_sort
+from .filter_fields import FilterField, FilterFields
+from .filter_grammar import Comparison, FilterSyntaxError, read_filter, read_sort
 
 RowsT = TypeVar("RowsT", bound=QuerySet[Any])
 
@@ -24,11 +24,11 @@ _ORDERINGS: dict[str, Any] = {
 }
 
 
-def narrow(rows: RowsT, text: str, columns: Columns, *, for_staff: bool) -> RowsT:
+def apply_filter(rows: RowsT, text: str, columns: FilterFields, *, for_staff: bool) -> RowsT:
     """Those for which the filter holds. No comparison holds for a date that there is not.
 
     Raises:
-        Unreadable: it is no filter.
+        FilterSyntaxError: it is no filter.
         PermissionDenied: it names what only staff may see.
     """
     for group in read_filter(text):
@@ -37,14 +37,14 @@ def narrow(rows: RowsT, text: str, columns: Columns, *, for_staff: bool) -> Rows
     return rows
 
 
-def arrange(rows: RowsT, text: str, columns: Columns, *, for_staff: bool) -> RowsT:
+def apply_sort(rows: RowsT, text: str, columns: FilterFields, *, for_staff: bool) -> RowsT:
     """In the order of the sort, which is total: the id comes last. Without one they stay as they are.
 
     It goes where the key before it goes, so that an index serves both. What has no end is later than
     any end, as PostgreSQL has it.
 
     Raises:
-        Unreadable, PermissionDenied: as :func:`narrow`.
+        FilterSyntaxError, PermissionDenied: as :func:`apply_filter`.
     """
     keys = read_sort(text)
     if not keys:
@@ -54,7 +54,7 @@ def arrange(rows: RowsT, text: str, columns: Columns, *, for_staff: bool) -> Row
     return rows.order_by(*(one.desc() if descending else one.asc() for one, descending in order))
 
 
-def _condition(comparison: Comparison, columns: Columns, for_staff: bool) -> Q:
+def _condition(comparison: Comparison, columns: FilterFields, for_staff: bool) -> Q:
     column = _column("filter", comparison.name, columns, for_staff)
     operator, token = comparison.operator.lower(), comparison.value
     text = token[1:-1].replace("''", "'") if token.type == "TEXT" else str(token)
@@ -73,7 +73,7 @@ def _condition(comparison: Comparison, columns: Columns, for_staff: bool) -> Q:
     return ~equal if operator == "!=" else equal
 
 
-def _column(parameter: str, name: Token, columns: Columns, for_staff: bool) -> Column:
+def _column(parameter: str, name: Token, columns: FilterFields, for_staff: bool) -> FilterField:
     if name not in columns:
         known = ", ".join(known for known, column in columns.items() if for_staff or not column.for_staff)
         raise _unreadable(parameter, name, f"{name} is no field; there are {known}")
@@ -83,7 +83,7 @@ def _column(parameter: str, name: Token, columns: Columns, for_staff: bool) -> C
     return column
 
 
-def _values(column: Column, token: Token, text: str) -> tuple[Any, Any]:
+def _values(column: FilterField, token: Token, text: str) -> tuple[Any, Any]:
     """The first and the last that the text stands for."""
     try:
         first = column.read(text)
@@ -101,5 +101,5 @@ def _like(expression: Any, pattern: str) -> Func:
     return Func(expression, pattern_too, arg_joiner=" LIKE ", template=template, output_field=BooleanField())
 
 
-def _unreadable(parameter: str, token: Token, problem: str) -> Unreadable:
-    return Unreadable(parameter, token.start_pos or 0, problem)
+def _unreadable(parameter: str, token: Token, problem: str) -> FilterSyntaxError:
+    return FilterSyntaxError(parameter, token.start_pos or 0, problem)

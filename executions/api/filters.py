@@ -11,8 +11,8 @@ from gef_project.common.filters import DateTimeFilter, WholeNumberFilter
 from gef_project.common.schema import query_parameter
 from status.states import Status
 
-from .filter_fields import EXECUTION_COLUMNS, SCRIPT_COLUMNS, Columns
-from .filter_query import arrange, narrow
+from .filter_fields import EXECUTION_FIELDS, SCRIPT_FIELDS, FilterFields
+from .filter_query import apply_filter, apply_sort
 
 
 class StatusField(forms.ChoiceField):
@@ -42,20 +42,20 @@ class ExecutionFilter(filters.FilterSet):
         return executions.filter(user=user_id) if self.request.user.is_staff else executions
 
 
-class LanguageFilter(BaseFilterBackend):
+class FilterAndSort(BaseFilterBackend):
     """The parameters ``filter`` and ``sort``, each a small language of its own.
 
     A subclass says what they may name, and shows and explains it.
     """
 
-    columns: Columns
+    columns: FilterFields
     examples: tuple[str, str]
     notes = ""
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
         asked, for_staff = request.query_params, request.user.is_staff
-        narrowed = narrow(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
-        return arrange(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
+        narrowed = apply_filter(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
+        return apply_sort(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         staff = [name for name, column in self.columns.items() if column.for_staff]
@@ -84,8 +84,8 @@ there is not is later than all others. Rows that are equal in all of them are in
 """
 
 
-class ExecutionLanguage(LanguageFilter):
-    columns = EXECUTION_COLUMNS
+class ExecutionFilterAndSort(FilterAndSort):
+    columns = EXECUTION_FIELDS
     examples = "status='failed',(script_name like 'land%' OR progress<50)", "end_date desc"
     notes = """
 A duration is a number of seconds, up to now if there is no end. Nothing that is said of `end_date` holds for
@@ -94,8 +94,8 @@ an execution that has not ended.
 """
 
 
-class ScriptLanguage(LanguageFilter):
-    columns = SCRIPT_COLUMNS
+class ScriptFilterAndSort(FilterAndSort):
+    columns = SCRIPT_FIELDS
     examples = "name like '%land%',public='true'", "updated_at desc"
 
 

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from executions.history import history_of
+from executions.history import execution_history
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsUserOrExecution
 from gef_project.common.examples import example
@@ -18,7 +18,7 @@ from .examples import HISTORY
 from .executions import EXECUTION_ID, visible_to
 
 
-class StaySerializer(serializers.Serializer):
+class HistoryEntrySerializer(serializers.Serializer):
     """A transition of the execution, and the time that it then spent in the new status."""
 
     id = serializers.IntegerField(source="log.id", help_text="The `id` of the row in the status log.")
@@ -46,7 +46,7 @@ class StaySerializer(serializers.Serializer):
 
 @example(HISTORY)
 class HistorySerializer(serializers.Serializer):
-    data = StaySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
+    data = HistoryEntrySerializer(many=True)  # type: ignore[assignment]  # the metaclass takes it off the class
     complete = serializers.BooleanField(
         help_text="False: it is older than the oldest row that is kept; its first transitions are unknown."
     )
@@ -65,10 +65,10 @@ class HistoryView(APIView):
     )
     def get(self, request: Request, id: str) -> Response:
         executions = visible_to(cast(Caller, request.user)).defer("params", "results")
-        history = history_of(get_object_or_404(executions, pk=id))
+        history = execution_history(get_object_or_404(executions, pk=id))
         return Response(
             {
-                "data": StaySerializer(history, many=True).data,
+                "data": HistoryEntrySerializer(history, many=True).data,
                 "complete": bool(history) and history[0].log.status_from is None,
             }
         )

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsStaffOrExecution, IsUserOrExecution
-from gef_project.common.retrying import briefly
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .executions import EXECUTION_ID, visible_to
@@ -52,7 +52,7 @@ class LogView(GenericAPIView[ExecutionLog]):
     def post(self, request: Request, id: str) -> Response:
         line = LogSerializer(data=request.data)
         line.is_valid(raise_exception=True)
-        stored = briefly(self._execution().log)(**line.validated_data)
+        stored = retry_briefly(self._execution().log)(**line.validated_data)
         return Response({"data": LogSerializer(stored).data})
 
     def _execution(self) -> Execution:

@@ -20,11 +20,12 @@ from executions.models.script import ScriptQuerySet
 from gef_project.accounts.models import User
 from gef_project.accounts.permissions import IsStaff, IsUser
 from gef_project.common.errors import BadRequest
-from gef_project.common.retrying import briefly
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .examples import PARAMS
-from .filters import ScriptLanguage
+from .field_selection import INCLUDE_PARAMETERS, names_in, selected_fields
+from .filters import ScriptFilterAndSort
 from .script_serializers import (
     ScriptLogQuerySerializer,
     ScriptLogSerializer,
@@ -32,8 +33,7 @@ from .script_serializers import (
     SeenScriptSerializer,
     StaffScriptSerializer,
 )
-from .selection import INCLUDE_PARAMETERS, names_in, selected_fields
-from .serializers import ExecutionSerializer, written
+from .serializers import ExecutionSerializer, serialize_execution
 
 _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The script's id or slug.")]
 
@@ -84,7 +84,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
 class ScriptViewSet(viewsets.GenericViewSet[Script]):
     queryset = Script.objects.all()
     serializer_class = StaffScriptSerializer
-    filter_backends = [ScriptLanguage]
+    filter_backends = [ScriptFilterAndSort]
     lookup_value_regex = r"[-\w]+"
 
     def get_permissions(self) -> list[Any]:
@@ -127,8 +127,8 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         if not isinstance(request.data, dict):
             raise BadRequest("The parameters of a run are a JSON object.", "invalid")
         params = {**request.query_params.dict(), **request.data}
-        execution = briefly(script.run)(cast(User, request.user), params, source="api")
-        return Response({"data": written(execution, selected_fields(request))})
+        execution = retry_briefly(script.run)(cast(User, request.user), params, source="api")
+        return Response({"data": serialize_execution(execution, selected_fields(request))})
 
     @extend_schema(
         operation_id="get_script_log",

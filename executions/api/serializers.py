@@ -104,7 +104,7 @@ def _writer(fields: frozenset[str]) -> ExecutionSerializer:
     return ExecutionSerializer(context={"fields": fields})
 
 
-def written(execution: Execution, fields: frozenset[str]) -> dict[str, Any]:
+def serialize_execution(execution: Execution, fields: frozenset[str]) -> dict[str, Any]:
     """The execution, with these of its keys, as clients get it."""
     return _writer(fields).to_representation(execution)
 

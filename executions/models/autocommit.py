@@ -16,7 +16,7 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def preparing_cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
+def prepared_cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
     """Lets the server keep the plan of a statement; Django's own cursors put the values into its text.
 
     The thread keeps it as long as the connection, so do not close it: a new one has to find out anew how each
@@ -29,7 +29,7 @@ def preparing_cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
     return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
-class CommitsItself:
+class CommitWithStatement:
     """Let the statement commit as it ends, if it is the first in its ``atomic`` block, and that in none.
 
     The ledger's lock is then held for that statement alone, not until its answer has reached this process and

@@ -23,7 +23,7 @@ from status.states import ACTIVE, INITIAL, TERMINAL, TRANSITIONS, Status, in_ord
 from .queryset import ExecutionQuerySet
 from .reports import Report
 from .script import Script
-from .transitions import TRANSITION, Attribution, Change, known_status, update_one
+from .transitions import TRANSITION, Attribution, Change, parse_status, update_one
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -141,7 +141,7 @@ class Execution(models.Model):
             ExecutionGone: it has been deleted.
             LedgerBusy: another transaction was in the way for too long; try again.
         """
-        change = Change(self.pk, known_status(new_status), progress, results)
+        change = Change(self.pk, parse_status(new_status), progress, results)
         attribution = Attribution(actor, source, reason)
         log = self.update_from(Status(self.status), change, attribution)
         if log is None:
@@ -152,7 +152,7 @@ class Execution(models.Model):
                 return None
             log = self.update_from(current, change, attribution)
             if log is None:
-                raise IllegalTransition(current, known_status(new_status))
+                raise IllegalTransition(current, parse_status(new_status))
         return log
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
@@ -186,7 +186,7 @@ class Execution(models.Model):
             IllegalTransition, ReportTooLate: nothing but the log line was stored.
             UnknownStatus, ExecutionGone, LedgerBusy: as :meth:`update_status`; nothing was stored.
         """
-        report = Report(self.pk, known_status(status) if status else None, progress, results)
+        report = Report(self.pk, parse_status(status) if status else None, progress, results)
         if self._store_report(report, Attribution(actor, source)):
             return
         [refusal] = type(self).objects.accept_reports([report], actor=actor, source=source)

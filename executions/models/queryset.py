@@ -15,10 +15,10 @@ from executions import dispatch
 from executions.fields import database_time
 from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
-from status.states import Status, sources_of
+from status.states import Status, predecessors_of
 
 from .reports import Report, store_reports
-from .transitions import Attribution, Change, known_status, update_all
+from .transitions import Attribution, Change, parse_status, update_all
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -98,9 +98,9 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             How many have changed, each with a row of the status log. Those for which the transition is
             illegal, or none, are left alone.
         """
-        status = known_status(new_status)
+        status = parse_status(new_status)
         # Rows first, in key order, then the ledger: everybody locks in this order, so nobody deadlocks.
-        rows = self.filter(status__in=sources_of(status)).order_by("pk")
+        rows = self.filter(status__in=predecessors_of(status)).order_by("pk")
         rows = rows.select_for_update(of=("self",), no_key=True)
         try:
             locked, params = rows.values("pk").query.sql_with_params()

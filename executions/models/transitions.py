@@ -13,7 +13,7 @@ from status.exceptions import UnknownStatus
 from status.models import StatusLog
 from status.states import TERMINAL, Status, in_order
 
-from .autocommit import CommitsItself, preparing_cursor
+from .autocommit import CommitWithStatement, prepared_cursor
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,7 +85,7 @@ class Change(NamedTuple):
     results: Any = None
 
 
-class Stored(NamedTuple):
+class UpdateResult(NamedTuple):
     """What a single change of a status has written."""
 
     log: StatusLog
@@ -94,7 +94,7 @@ class Stored(NamedTuple):
     progress: int
 
 
-def known_status(value: str) -> Status:
+def parse_status(value: str) -> Status:
     """
     Raises:
         UnknownStatus
@@ -107,7 +107,7 @@ def known_status(value: str) -> Status:
 
 def update_one(
     change: Change, expected: str, attribution: Attribution, permission: str = TRANSITION
-) -> Stored | None:
+) -> UpdateResult | None:
     """Change the status of one execution, if it is ``expected``; a transaction of its own outside of any.
 
     Returns:
@@ -117,14 +117,14 @@ def update_one(
     database = connections[DEFAULT_DB_ALIAS]  # itself: each look through ``connection`` costs a microsecond
     values = [change.execution_id, expected, change.status, *_values(change)]
     values += [actor.pk if actor else None, source, reason, permission]
-    cursor = preparing_cursor(database)
-    with CommitsItself(database):
+    cursor = prepared_cursor(database)
+    with CommitWithStatement(database):
         cursor.execute(_UPDATE_ONE, values)
         row = cursor.fetchone()
     if row[0] is None:
         return None
     size = len(_LOG_FIELDS)
-    return Stored(StatusLog.from_db(database.alias, _LOG_FIELDS, row[:size]), *row[size:])
+    return UpdateResult(StatusLog.from_db(database.alias, _LOG_FIELDS, row[:size]), *row[size:])
 
 
 def update_all(

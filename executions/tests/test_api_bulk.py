@@ -98,7 +98,7 @@ def test_what_is_no_list_is_refused(admin: User, body: object) -> None:
 
 @pytest.mark.django_db
 def test_a_list_may_have_so_many_reports(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST_REPORTS", 2)
+    monkeypatch.setattr(bulk, "MAX_REPORTS", 2)
     assert len(report(admin, 1, 2)) == 2
     answer = client_of(admin).patch(LIST, [1, 2, 3])
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")

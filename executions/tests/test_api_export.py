@@ -17,9 +17,9 @@ from gef_project.common.export import POSITION_HEADER
 from status.models import StatusLog
 from status.states import Status
 
+from .export_connections import count_export_connections
 from .factories import ExecutionFactory, ScriptFactory
 from .processes import eventually
-from .snapshots import count_snapshots
 
 pytestmark = pytest.mark.django_db(transaction=True)  # an export has a connection of its own
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_read_is_refused(admin: User, path: str, query: dict[str,
     answer = client_of(admin).get(path, query, headers={"Accept": "text/csv"})
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) == set(query)
-    assert count_snapshots() == 0
+    assert count_export_connections() == 0
 
 
 @pytest.mark.parametrize("path", [EXECUTIONS, STATUS_LOG])
@@ -156,8 +156,8 @@ def test_it_is_as_everything_was_at_one_moment(execution: Execution, admin: User
 def test_an_answer_that_nobody_reads_leaves_nothing_open(execution: Execution, admin: User) -> None:
     answer = client_of(admin).get(EXECUTIONS)
     assert isinstance(answer, StreamingHttpResponse)
-    assert count_snapshots() == 1
+    assert count_export_connections() == 1
     answer.close()
-    assert eventually(lambda: count_snapshots() == 0)
+    assert eventually(lambda: count_export_connections() == 0)
     assert b"".join(client_of(admin).head(EXECUTIONS)) == b""
-    assert eventually(lambda: count_snapshots() == 0)
+    assert eventually(lambda: count_export_connections() == 0)

@@ -6,7 +6,7 @@ from executions.models import Execution
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 
-from .test_api_at_once import at_once
+from .test_api_concurrency import at_once
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from executions.api.filter_fields import EXECUTION_COLUMNS
+from executions.api.filter_fields import EXECUTION_FIELDS
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
@@ -118,7 +118,7 @@ def _comparisons(ids: list[UUID]) -> st.SearchStrategy[tuple[str, str, Any]]:
     patterns = st.text(alphabet="aAbx%_\\'. 05lé", max_size=6) | st.sampled_from(
         ["%", "LAND%", r"a\_b", r"50\%"]
     )
-    ordered = [name for name in EXECUTION_COLUMNS if name not in (*TEXTS, *IDS)]
+    ordered = [name for name in EXECUTION_FIELDS if name not in (*TEXTS, *IDS)]
     return st.one_of(
         *(st.tuples(st.just(name), st.sampled_from(list(COMPARE)), _values(name)) for name in ordered),
         *(st.tuples(st.just(name), st.sampled_from(["=", "!="]), _values(name)) for name in TEXTS),

@@ -13,12 +13,12 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.models import StatusLog
 from status.states import ACTIVE, TERMINAL, Status
-from status.tests.histories import behind_the_ledger
-from status.tests.racing import unfinished
+from status.tests.concurrency import uncommitted
+from status.tests.ledger_builders import execute_without_triggers
 from status.verification import first_fault
 
 from .admin_pages import page
-from .changes import state
+from .change_cases import stored_rows
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,7 +92,7 @@ def test_it_goes_on_from_there(ended: Execution, status: Status) -> None:
 
 
 def test_a_status_that_was_changed_without_a_log_row_can_be_put_right(ended: Execution, admin: User) -> None:
-    behind_the_ledger("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
+    execute_without_triggers("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
     assert first_fault() is not None
     StatusLog.objects.append_snapshot(actor=admin, source="repair", reason="found RUNNING")
     force(ended, "FINISHED")
@@ -100,14 +100,14 @@ def test_a_status_that_was_changed_without_a_log_row_can_be_put_right(ended: Exe
 
 
 def test_it_says_when_the_counts_are_not_true(ended: Execution) -> None:
-    behind_the_ledger("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
+    execute_without_triggers("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
     assert "executions_running is 0 but should be 1" in force(ended, "FINISHED")
 
 
 def test_the_status_that_it_has_changes_nothing(ended: Execution) -> None:
-    before = state()
+    before = stored_rows()
     assert force(ended, "finished") == f"Execution {ended.pk} is FINISHED already; nothing was changed.\n"
-    assert state() == before
+    assert stored_rows() == before
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_the_status_that_it_has_changes_nothing(ended: Execution) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_by_name(ended: Execution, options: list[str], message: str) -> None:
-    before = state()
+    before = stored_rows()
     with pytest.raises(CommandError, match=message):
         force(*(option.format(id=ended.pk, other=uuid.uuid4()) for option in options))
-    assert state() == before
+    assert stored_rows() == before
 
 
 @pytest.mark.parametrize("missing", ["--actor", "--reason"])
@@ -155,10 +155,10 @@ def test_it_says_what_it_will_do_and_asks(ended: Execution, monkeypatch: pytest.
 def test_without_a_yes_nothing_changes(
     ended: Execution, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = state()
+    before = stored_rows()
     with pytest.raises(CommandError, match=r"Nothing was changed\."):
         ask(ended, answer, monkeypatch)
-    assert state() == before
+    assert stored_rows() == before
 
 
 def test_a_move_while_it_asks_is_not_undone(execution: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_it_waits_for_a_writer_for_a_bounded_time(
     ended: Execution, execution: Execution, short_lock_timeout: None
 ) -> None:
     with (
-        unfinished(lambda: execution.update_status(Status.RUNNING)),
+        uncommitted(lambda: execution.update_status(Status.RUNNING)),
         pytest.raises(CommandError, match=r"busy; try again\..* Nothing was changed"),
     ):
         force(ended, "FAILED")

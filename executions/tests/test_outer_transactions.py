@@ -13,11 +13,11 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.common.locking import retry_deadlocks
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import retry_patiently
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import race, raised, unfinished, waiting_for_the_ledger
+from status.tests.concurrency import errors_in, pids_waiting_for_ledger, race, uncommitted
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -66,7 +66,7 @@ def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_t
             one.update_status(Status.RUNNING)
 
     outcomes = race(2, work)
-    assert len(raised(outcomes, LedgerBusy)) <= 1
+    assert len(errors_in(outcomes, LedgerBusy)) <= 1
     assert Execution.objects.filter(status=Status.RUNNING).count() == 2
     assert first_fault() is None
 
@@ -84,11 +84,11 @@ def test_a_transaction_that_is_done_again_until_it_succeeds_is_done_once() -> No
     def work(number: int) -> None:
         chance = random.Random(number)
         for _ in range(6):
-            patiently(there_and_back).retry_with(wait=wait_random(max=0.1), stop=stop_never)(
+            retry_patiently(there_and_back).retry_with(wait=wait_random(max=0.1), stop=stop_never)(
                 chance.sample(executions, 3)
             )
 
-    assert raised(race(4, work)) == []
+    assert errors_in(race(4, work)) == []
     assert StatusLog.objects.newest().id == before + 4 * 6 * 3 * 2
     assert first_fault() is None
 
@@ -112,7 +112,7 @@ def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
             Execution.objects.update_status(status)
 
     works = [move_each, move_all, script.delete, user.delete]
-    assert raised(race(4, lambda number: works[number]())) == []
+    assert errors_in(race(4, lambda number: works[number]())) == []
     assert not Execution.objects.exists()
     assert first_fault() is None
 
@@ -124,14 +124,14 @@ def test_cascades_that_meet_head_on_are_both_made() -> None:
     ExecutionFactory(script=script)
     ExecutionFactory(user=maker)
     holder = ExecutionFactory()
-    with unfinished(lambda: holder.update_status(Status.RUNNING)) as end:
+    with uncommitted(lambda: holder.update_status(Status.RUNNING)) as end:
         works = [script.delete, maker.delete, end]
 
         def work(number: int) -> None:
-            eventually(lambda: len(waiting_for_the_ledger()) == number)
+            eventually(lambda: len(pids_waiting_for_ledger()) == number)
             works[number]()
 
-        assert raised(race(3, work)) == []
+        assert errors_in(race(3, work)) == []
     assert list(Execution.objects.all()) == [holder]
     assert first_fault() is None
 

@@ -15,7 +15,7 @@ from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
+from status.tests.concurrency import errors_in, in_processes, race, shorten_deadlock_timeout
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -27,7 +27,7 @@ def test_of_several_equal_reports_one_moves() -> None:
     execution = ExecutionFactory(status=Status.RUNNING)
     before = StatusLog.objects.newest().id
     outcomes = race(6, lambda number: Execution.objects.get(pk=execution.pk).update_status(Status.FINISHED))
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert outcomes.count(None) == 5
     assert StatusLog.objects.after(before).count() == 1
 
@@ -37,7 +37,7 @@ def test_of_several_different_ends_one_wins() -> None:
     ends = [Status.FINISHED, Status.FAILED, Status.CANCELLED]
     before = StatusLog.objects.newest().id
     outcomes = race(3, lambda number: Execution.objects.get(pk=execution.pk).update_status(ends[number]))
-    assert len(raised(outcomes, IllegalTransition)) == 2
+    assert len(errors_in(outcomes, IllegalTransition)) == 2
     assert StatusLog.objects.after(before).count() == 1
     assert first_fault() is None
 
@@ -64,7 +64,7 @@ def test_writers_on_few_or_many_executions_leave_a_true_ledger(count: int) -> No
 
     before = StatusLog.objects.newest().id
     outcomes = race(8, work)
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert StatusLog.objects.newest().id - before == sum(outcomes)
     assert first_fault() is None
 
@@ -109,7 +109,7 @@ def roll_back(chance: random.Random) -> None:
 
 
 def make_random_changes(number: int) -> None:
-    find_deadlocks_soon()  # in a process, too
+    shorten_deadlock_timeout()  # in a process, too
     chance = random.Random(number)
     for _ in range(20):
         with suppress(IllegalTransition, ExecutionGone, RollItBack, LedgerBusy):
@@ -119,7 +119,7 @@ def make_random_changes(number: int) -> None:
 @pytest.mark.parametrize("at_once", [race, in_processes])
 def test_changes_of_every_kind_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
     ExecutionFactory()
-    assert raised(at_once(6, make_random_changes)) == []
+    assert errors_in(at_once(6, make_random_changes)) == []
     assert first_fault() is None
 
 
@@ -174,7 +174,7 @@ def test_a_reader_that_remembers_the_last_id_sees_every_row_once_in_order() -> N
             ],
         )
         writing.set()
-        raised(outcomes)
+        errors_in(outcomes)
 
-    raised(race(2, lambda number: (read, write)[number]()))
+    errors_in(race(2, lambda number: (read, write)[number]()))
     assert seen == list(range(start + 1, start + 31))

@@ -26,7 +26,7 @@ from status.exceptions import StatusChangeError
 from status.models import StatusLog
 from status.verification import first_fault
 
-from .rules import STATUSES, Rules
+from .reference_model import STATUSES, ReferenceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ some_status = st.sampled_from(STATUSES)
 any_word = some_status | st.just("SUBMITTED")
 some_progress = st.none() | st.integers(0, 100)
 some_results = st.none() | st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2)
-MOST_SAVEPOINTS = 3
+MAX_SAVEPOINTS = 3
 
 
 def outcome_of(change: Callable[[], StatusLog | None]) -> str:
@@ -52,13 +52,13 @@ class PythonApi(RuleBasedStateMachine):
     def __init__(self, script: Script, user: User) -> None:
         super().__init__()
         self.script, self.user = script, user
-        self.known = Rules()
+        self.known = ReferenceModel()
         self.atomics: list[transaction.Atomic] = []
-        self.saved: list[Rules] = []
+        self.saved: list[ReferenceModel] = []
         self.begin()
 
     @rule()
-    @precondition(lambda self: len(self.saved) <= MOST_SAVEPOINTS)
+    @precondition(lambda self: len(self.saved) <= MAX_SAVEPOINTS)
     def begin(self) -> None:
         self.atomics.append(transaction.atomic())
         self.atomics[-1].__enter__()

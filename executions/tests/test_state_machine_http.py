@@ -16,7 +16,7 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.verification import first_fault
 
-from .rules import MOVES, STATUSES, Rules
+from .reference_model import STATUSES, TRANSITIONS, ReferenceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ class HttpApi(RuleBasedStateMachine):
         super().__init__()
         self.script = script
         self.owner, self.stranger, self.staff = map(client_of, (owner, stranger, admin))
-        self.known = Rules()
+        self.known = ReferenceModel()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
 
@@ -83,7 +83,7 @@ class HttpApi(RuleBasedStateMachine):
             error = answer.json()
             allowed = set(error.pop("allowed"))
             del error["detail"]
-            assert allowed == set(MOVES.get(status_from, ()))
+            assert allowed == set(TRANSITIONS.get(status_from, ()))
             assert error == {
                 "status": 409,
                 "code": CODES[expected],

@@ -25,7 +25,7 @@ from status.retention import prune
 from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, in_order
 from status.verification import first_fault
 
-from .histories import begin_with_samples, behind_the_ledger, set_times
+from .ledger_builders import begin_with_periodic_rows, execute_without_triggers, set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -116,10 +116,10 @@ class History:
         """Some executions change or go away behind the ledger, which then states the truth."""
         if execution := self.one_of(Execution.objects.all()):
             if self.draw(st.booleans()):
-                behind_the_ledger("DELETE FROM executions_execution WHERE id = %s", [execution.pk])
+                execute_without_triggers("DELETE FROM executions_execution WHERE id = %s", [execution.pk])
             else:
                 status = self.draw(st.sampled_from(ENDS))
-                behind_the_ledger(
+                execute_without_triggers(
                     "UPDATE executions_execution SET status = %s, end_date = now() WHERE id = %s",
                     [status, execution.pk],
                 )
@@ -165,7 +165,7 @@ def test_buckets_are_what_the_rows_say(
         history = History(data.draw, ScriptFactory(), UserFactory())
         if old_rows:
             history.create()
-            begin_with_samples(old_rows)
+            begin_with_periodic_rows(old_rows)
         for change in data.draw(st.lists(st.sampled_from(CHANGES), max_size=12)):
             change(history)
         at, moments = begin, []
@@ -197,7 +197,7 @@ def test_what_was_deleted_in_between_has_ended_all_the_same() -> None:
 
 def test_what_a_repair_finds_has_not_ended_by_that() -> None:
     ExecutionFactory(status=Status.FINISHED)
-    behind_the_ledger("UPDATE executions_execution SET status = 'FAILED'")
+    execute_without_triggers("UPDATE executions_execution SET status = 'FAILED'")
     StatusLog.objects.append_snapshot(source="repair")
     (bucket,) = buckets(this_day())
     assert (bucket["executions_finished"], bucket["executions_failed"]) == (1, 0)

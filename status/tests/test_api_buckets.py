@@ -13,7 +13,7 @@ from status import buckets, queries
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import set_times
+from .ledger_builders import set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -106,13 +106,13 @@ def test_what_cannot_be_answered_is_refused(admin: User, query: dict[str, str], 
 
 
 def test_too_many_buckets_are_refused(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "MOST", 7)
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 7)
     assert ask(admin).json()["total"] == 7
     answer = ask(admin, end_date=(NOON + timedelta(hours=7)).isoformat())
     assert set(answer.json()["errors"]) == {"group_by"}
 
 
 def test_too_many_rows_to_average_are_refused(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_AVERAGED", 3)
+    monkeypatch.setattr(queries, "MAX_AVERAGED", 3)
     assert set(ask(admin, include="average").json()["errors"]) == {"include"}
     assert ask(admin).status_code == 200

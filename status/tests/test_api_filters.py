@@ -15,7 +15,7 @@ from status import queries
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import behind_the_ledger
+from .ledger_builders import execute_without_triggers
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +90,7 @@ def test_how_far_a_filter_looks_is_bounded_and_said(
     admin: User, execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = moves(ask(admin, source="worker"))
-    monkeypatch.setattr(queries, "MOST_EXAMINED", 4)
+    monkeypatch.setattr(queries, "MAX_EXAMINED", 4)
     body = ask(admin, source="worker")
     assert len(body["data"]) == body["total"] < len(everything)
     rest = ask(admin, source="worker", end_date=body["examined_until"])
@@ -100,12 +100,12 @@ def test_how_far_a_filter_looks_is_bounded_and_said(
 
 
 def test_one_executions_rows_are_found_by_an_index(admin: User, execution: Execution) -> None:
-    behind_the_ledger(
+    execute_without_triggers(
         "INSERT INTO status_log (id, timestamp, execution_id, source)"
         " SELECT 1000 + number, clock_timestamp(), gen_random_uuid(), 'test'"
         " FROM generate_series(1, 5000) AS number"
     )
-    behind_the_ledger("ANALYZE status_log")
+    execute_without_triggers("ANALYZE status_log")
     with CaptureQueriesContext(connection) as captured:
         ask(admin, execution_id=execution.pk)
     read = [query["sql"] for query in captured if "execution_id\" = '" in query["sql"]]

@@ -12,7 +12,7 @@ from executions.tests.factories import ExecutionFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.models import StatusLog
-from status.queries import MOST_PER_PAGE, PERIODS
+from status.queries import MAX_PER_PAGE, PERIODS
 
 pytestmark = pytest.mark.django_db
 
@@ -145,7 +145,7 @@ def test_a_parameter_that_cannot_be_read_is_refused(admin: User, query: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [("0", 1), ("-3", 1), ("10081", MOST_PER_PAGE), ("99999", MOST_PER_PAGE)]
+    ("asked", "given"), [("0", 1), ("-3", 1), ("10081", MAX_PER_PAGE), ("99999", MAX_PER_PAGE)]
 )
 def test_the_size_of_a_page_is_brought_within_its_limits(admin: User, asked: str, given: int) -> None:
     assert client_of(admin).get(LIST, {"per_page": asked}).json()["per_page"] == given

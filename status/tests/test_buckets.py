@@ -70,7 +70,7 @@ def test_weeks_begin_on_mondays_and_months_on_the_first() -> None:
 
 
 def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "MOST", 24)
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 24)
     midnight = datetime(2024, 1, 1, tzinfo=UTC)
     assert len(boundaries("hour", midnight, midnight + timedelta(hours=23), UTC)) == 25
     with pytest.raises(TooManyBuckets):

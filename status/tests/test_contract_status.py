@@ -14,7 +14,7 @@ from status import queries
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import set_times
+from .ledger_builders import set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -122,8 +122,8 @@ def test_what_ended_is_counted_once_not_in_every_snapshot(client: APIClient) -> 
 
 
 def test_the_week_view_gets_every_point(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert queries.MOST_PER_PAGE >= 10081
-    monkeypatch.setattr(queries, "MOST_PER_PAGE", 4)
+    assert queries.MAX_PER_PAGE >= 10081
+    monkeypatch.setattr(queries, "MAX_PER_PAGE", 4)
     ExecutionFactory.create_batch(3)
     assert client.get(LIST, {"per_page": 10081}).json()["per_page"] == 4
     assert len(client.get(LIST, {"per_page": 4}).json()["data"]) == 4

@@ -22,12 +22,12 @@ from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
 
-from .conversations import Talk
+from .feed_client import FeedClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/api/v1/status"
-Scene = Callable[[Talk], Coroutine[Any, Any, None]]
+Scene = Callable[[FeedClient], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def play(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[[Scene
     async def in_loop(scene: Scene) -> None:
         feed = Feed()
         monkeypatch.setattr(views, "feed", feed)
-        talk = Talk(feed)
+        talk = FeedClient(feed)
         try:
             await scene(talk)
         finally:
@@ -122,7 +122,7 @@ def test_without_an_event_loop_a_stream_is_what_there_is(execution: Execution, a
 
 
 def test_who_waits_gets_the_next_row_at_once(play, execution: Execution, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         after = await sync_to_async(newest)()
         async with talk.get(admin, {"after": after, "wait": 30}) as waiting:
             await until_waiting(talk, 1)
@@ -136,7 +136,7 @@ def test_who_waits_gets_the_next_row_at_once(play, execution: Execution, admin: 
 
 
 def test_a_wait_that_is_over_is_an_empty_list(play, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {"after": await sync_to_async(newest)(), "wait": 0.01}) as waiting:
             assert (await waiting.next())["status"] == 200
             assert json.loads(await waiting.rest())["data"] == []
@@ -145,7 +145,7 @@ def test_a_wait_that_is_over_is_an_empty_list(play, admin: User) -> None:
 
 
 def test_a_hundred_who_wait_cost_one_look(play, execution: Execution, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         after = await sync_to_async(newest)()
         asked: list[int] = []
         read = feeds.rows_after
@@ -172,7 +172,7 @@ def test_a_hundred_who_wait_cost_one_look(play, execution: Execution, admin: Use
 
 
 def test_when_nobody_waits_nobody_looks(play, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {"after": await sync_to_async(newest)(), "wait": 30}):
             await until_waiting(talk, 1)
             looking = talk.feed._looking
@@ -183,7 +183,7 @@ def test_when_nobody_waits_nobody_looks(play, admin: User) -> None:
 
 
 def test_a_stream_goes_on_from_the_last_event(play, execution: Execution, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         first = await move(execution, Status.READY)
         second = await move(execution, Status.RUNNING)
         async with talk.get(admin, {"after": 0}, stream=True, Last_Event_ID=str(first)) as stream:
@@ -198,7 +198,7 @@ def test_a_stream_goes_on_from_the_last_event(play, execution: Execution, admin:
 
 
 def test_a_stream_begins_now_unless_told_from_where(play, execution: Execution, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
             await stream.next()
             await stream.part()
@@ -214,7 +214,7 @@ def test_who_lags_behind_reads_what_is_no_longer_kept_at_hand(
     monkeypatch.setattr(feeds, "KEPT", 3)
     monkeypatch.setattr(server_sent_events, "BATCH", 2)
 
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {"after": 0}, stream=True) as ahead:
             await until_waiting(talk, 1)
             await sync_to_async(ExecutionFactory.create_batch)(7)
@@ -232,7 +232,7 @@ def test_who_lags_behind_reads_what_is_no_longer_kept_at_hand(
 def test_a_silent_stream_shows_that_it_is_alive(play, admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_sent_events, "HEARTBEAT", 0.05)
 
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
             await stream.next()
             assert [await stream.part() for _ in range(3)] == ["retry: 1000\n\n", ":\n\n", ":\n\n"]
@@ -246,7 +246,7 @@ def test_a_stream_ends_when_its_reader_may_no_longer_read(
 ) -> None:
     monkeypatch.setattr(server_sent_events, "HEARTBEAT", 0.05)
 
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
             await stream.next()
             await stream.part()
@@ -259,7 +259,7 @@ def test_a_stream_ends_when_its_reader_may_no_longer_read(
 def test_a_stream_ends_with_its_token(play, admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_sent_events.Reader, "left", lambda reader, most: 0.0)
 
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
             await stream.next()
             assert (await stream.rest()).count("event: end\n") == 1
@@ -274,7 +274,7 @@ def test_the_time_that_is_left_is_the_tokens() -> None:
 
 
 def test_the_end_of_the_process_ends_every_wait(play, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         after = await sync_to_async(newest)()
         async with (
             talk.get(admin, {"after": after, "wait": 60}) as waiting,
@@ -291,7 +291,7 @@ def test_the_end_of_the_process_ends_every_wait(play, admin: User) -> None:
 
 
 def test_a_question_for_the_headers_waits_for_nothing(play, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         after = await sync_to_async(newest)()
         for stream in (False, True):
             query = {} if stream else {"after": after, "wait": 60}
@@ -304,7 +304,7 @@ def test_a_question_for_the_headers_waits_for_nothing(play, admin: User) -> None
 
 
 def test_a_client_that_hangs_up_waits_no_longer(play, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {}, stream=True):
             await until_waiting(talk, 1)
         assert talk.feed._waiting == 0
@@ -313,7 +313,7 @@ def test_a_client_that_hangs_up_waits_no_longer(play, admin: User) -> None:
 
 
 def test_a_stream_whose_place_is_pruned_says_so(play, execution: Execution, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         await move(execution, Status.READY)
         reader = server_sent_events.Reader(time.time() + 60, lambda: True)
         await sync_to_async(lambda: list(prune(StatusLog.objects.newest().timestamp)))()
@@ -324,7 +324,7 @@ def test_a_stream_whose_place_is_pruned_says_so(play, execution: Execution, admi
 
 
 def test_a_connection_that_is_lost_is_made_anew(play, execution: Execution, admin: User) -> None:
-    async def scene(talk: Talk) -> None:
+    async def scene(talk: FeedClient) -> None:
         async with talk.get(admin, {}, stream=True) as stream:
             await stream.next()
             await stream.part()
@@ -348,7 +348,7 @@ def end_connection(pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
 
 
-async def until_waiting(talk: Talk, count: int) -> None:
+async def until_waiting(talk: FeedClient, count: int) -> None:
     async with asyncio.timeout(20):
         while talk.feed._waiting < count or talk.feed._first is None:
             await asyncio.sleep(0.01)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from .writing import EMAIL, PASSWORD
+from .writer_process import EMAIL, PASSWORD
 
 PATIENCE = 60  # seconds until the test fails
 
@@ -44,7 +44,9 @@ class Service:
         self._env.pop("DATABASE_URL", None)
         self._log = (var_dir / "web.log").open("wb")
         self._web: subprocess.Popen[bytes]
-        subprocess.run(self._command("status.tests.writing", "--prepare"), **self._options(), check=True)
+        subprocess.run(
+            self._command("status.tests.writer_process", "--prepare"), **self._options(), check=True
+        )
 
     def _command(self, *module_and_arguments: str) -> list[str]:
         return [sys.executable, "-m", *module_and_arguments]
@@ -75,7 +77,7 @@ class Service:
         """A process that moves executions; the ids of the rows that it was told are stored."""
         acknowledged: list[int] = []
         process = subprocess.Popen(
-            self._command("status.tests.writing"), **self._options(), stdout=subprocess.PIPE, text=True
+            self._command("status.tests.writer_process"), **self._options(), stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         lines = process.stdout

@@ -17,7 +17,7 @@ from executions.tests.processes import environment_of_test
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
-from status.tail import Follower, Line, RowsAreGone
+from status.tail import Line, RowsPruned, Tail
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,7 +92,7 @@ def test_snapshots_and_deletions_have_their_lines(execution: Execution) -> None:
     snapshot = StatusLog.objects.earliest("id")
     assert str(Line(snapshot)).split()[1:5] == ["snapshot", "-", "→", "-"]
     execution.delete()
-    (deletion,) = Follower(StatusLog.objects.newest().pk - 1).read()
+    (deletion,) = Tail(StatusLog.objects.newest().pk - 1).read()
     assert str(Line(deletion)).split()[2:6] == ["(deleted)", "PENDING", "→", "-"]
 
 
@@ -100,8 +100,8 @@ def test_rows_that_are_gone_are_not_passed_over_in_silence() -> None:
     ExecutionFactory.create_batch(3)
     list(prune(StatusLog.objects.newest().timestamp))
     oldest = StatusLog.objects.earliest("id").pk
-    with pytest.raises(RowsAreGone):
-        Follower(0).read()
+    with pytest.raises(RowsPruned):
+        Tail(0).read()
     with pytest.raises(CommandError, match=f"before {oldest} .* --after {oldest - 1}"):
         call_command("follow_status", "--after", "0")
 

@@ -25,7 +25,7 @@ from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault
 
-from .migrating import migrate, migrated_back
+from .migration_helpers import migrate, migrated_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
-from status.tests.histories import behind_the_ledger
+from status.tests.ledger_builders import execute_without_triggers
 from status.verification import first_fault
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def history(db: None) -> list[int]:
     for status in (Status.RUNNING, Status.FINISHED, Status.CANCELLED):
         ExecutionFactory(status=status)
     ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
-    behind_the_ledger(
+    execute_without_triggers(
         "UPDATE status_log SET timestamp = timestamp - interval '1 year' WHERE id <= %s", [ids[4]]
     )
     return ids
@@ -101,7 +101,7 @@ def test_the_check_can_begin_at_a_later_row(history: list[int], capsys: pytest.C
 
 
 def drift() -> None:
-    behind_the_ledger("DELETE FROM executions_execution WHERE status = 'RUNNING'")
+    execute_without_triggers("DELETE FROM executions_execution WHERE status = 'RUNNING'")
 
 
 def test_the_check_fails_with_the_broken_row(history: list[int]) -> None:

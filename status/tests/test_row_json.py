@@ -8,11 +8,11 @@ import pytest
 from executions.models import Execution
 from gef_project.accounts.models import User
 from status.models import StatusLog
-from status.row_json import json_of, rows_of
+from status.row_json import encode_row, serialize_rows
 from status.serializers import StatusLogSerializer
 from status.states import Status
 
-from .histories import set_times
+from .ledger_builders import set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -28,12 +28,12 @@ def logs(execution: Execution, admin: User) -> list[StatusLog]:
 
 
 def test_they_are_as_the_serializer_would_write_them(logs: list[StatusLog]) -> None:
-    rows = rows_of(StatusLog.objects.order_by("id"))
+    rows = serialize_rows(StatusLog.objects.order_by("id"))
     assert rows == list(StatusLogSerializer(logs, many=True).data)
     assert [list(row) for row in rows] == [StatusLogSerializer.Meta.fields] * 5
 
 
 def test_their_json_is_one_line_of_ascii(logs: list[StatusLog]) -> None:
-    for row in rows_of(StatusLog.objects.order_by("id")):
-        assert json.loads(json_of(row).decode("ascii")) == row
-        assert b"\n" not in json_of(row)
+    for row in serialize_rows(StatusLog.objects.order_by("id")):
+        assert json.loads(encode_row(row).decode("ascii")) == row
+        assert b"\n" not in encode_row(row)

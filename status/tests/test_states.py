@@ -8,7 +8,7 @@ from django.db import connection
 from executions.models import Execution
 from status.checks import check_columns
 from status.models import StatusLog
-from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, sources_of
+from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, predecessors_of
 
 
 def test_the_statuses_are_those_of_the_design() -> None:
@@ -24,7 +24,7 @@ def test_every_active_status_can_end() -> None:
 
 
 def test_only_a_worker_that_hands_back_leads_to_pending() -> None:
-    assert sources_of(Status.PENDING) == [Status.READY]
+    assert predecessors_of(Status.PENDING) == [Status.READY]
     assert all(status not in TRANSITIONS[status] for status in Status)
 
 

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from executions.credentials import password, user_name
 from executions.models import Execution
-from executions.tests.test_api_at_once import at_once
+from executions.tests.test_api_concurrency import at_once
 from gef_project.accounts import login_throttle, models
 from gef_project.accounts.login_throttle import FREE, FREE_FOR_ALL, network
 from gef_project.accounts.models import LoginAttempts, User

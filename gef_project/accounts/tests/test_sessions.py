@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from executions.models import Execution
-from executions.tests.test_api_at_once import at_once
+from executions.tests.test_api_concurrency import at_once
 from gef_project.accounts.authentication import ExecutionCredential, refresh_token_for
 from gef_project.accounts.models import RevokedToken, User
 from gef_project.accounts.tasks import forget_expired

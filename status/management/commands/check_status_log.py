@@ -11,8 +11,7 @@ from gef_project.accounts.arguments import row_id
 from gef_project.accounts.models import User
 from gef_project.common.locking import translate_lock_errors
 from status.exceptions import LedgerBusy
-from status.models import StatusLog
-from status.sources import Source
+from status.models import Source, StatusLog
 from status.verification import first_fault
 
 

@@ -12,7 +12,7 @@ from django.db import Error
 from gef_project.accounts.arguments import row_id
 from gef_project.common.interruption import stop_on_signals
 from status.models import StatusLog
-from status.tail import Follower, Line, RowsAreGone, as_json
+from status.tail import Line, RowsPruned, Tail, as_json
 
 
 class Command(BaseCommand):
@@ -30,13 +30,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, after: int | None, json: bool, **options: Any) -> None:
         stop_on_signals()
         with suppress(KeyboardInterrupt):
-            follower = Follower(self._place(after))
+            follower = Tail(self._place(after))
             coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
             try:
                 for row in follower.follow(lambda text: self.stderr.write(text)):
                     self.stdout.write(as_json(row) if json else str(Line(row, coloured)))
                     self.stdout.flush()
-            except RowsAreGone as gone:
+            except RowsPruned as gone:
                 raise CommandError(f"{gone} Go on with --after {gone.oldest - 1}.") from None
             except BrokenPipeError:
                 # Nobody reads on; nor what Python would still flush at its end.

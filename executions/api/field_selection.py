@@ -35,7 +35,7 @@ def names_in(request: Request, parameter: str) -> set[str]:
     return {name.strip() for name in request.query_params.get(parameter, "").split(",")}
 
 
-def fetching(executions: ExecutionQuerySet, fields: frozenset[str]) -> ExecutionQuerySet:
+def fetch_selected(executions: ExecutionQuerySet, fields: frozenset[str]) -> ExecutionQuerySet:
     """Have what these fields need fetched with the executions, and nothing that they do not need."""
     executions = executions.defer(*(EXCLUDABLE - fields))
     if fields & {"script", "script_name"}:

@@ -13,7 +13,7 @@ from status.models import StatusLog
 
 STATUSES = ["PENDING", "READY", "RUNNING", "FINISHED", "FAILED", "CANCELLED"]
 ENDS = {"FINISHED", "FAILED", "CANCELLED"}
-MOVES = {
+TRANSITIONS = {
     "PENDING": {"READY", "RUNNING"} | ENDS,
     "READY": {"RUNNING"} | ENDS,
     "RUNNING": {"READY"} | ENDS,
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 @dataclass
-class Known:
+class KnownExecution:
     status: str = "PENDING"
     progress: int = 0
     results: Any = field(default_factory=dict)
@@ -44,23 +44,23 @@ class Known:
         self.results = self.results if results is None else results
 
 
-class Rules:
+class ReferenceModel:
     """Executions, and the history of their statuses.
 
     What can be refused returns the name of the exception, else "moved" or "stored".
     """
 
     def __init__(self) -> None:
-        self.executions: dict[UUID, Known] = {}
+        self.executions: dict[UUID, KnownExecution] = {}
         self.rows: list[Row] = []
         self._newest_before = StatusLog.objects.newest().id
 
-    def copy(self) -> "Rules":
+    def copy(self) -> "ReferenceModel":
         return deepcopy(self)
 
     def create(self, ids: Iterable[UUID]) -> None:
         for pk in sorted(ids):
-            self.executions[pk] = Known()
+            self.executions[pk] = KnownExecution()
             self._log(pk, None, "PENDING")
 
     def delete(self, ids: Iterable[UUID]) -> None:
@@ -78,7 +78,7 @@ class Rules:
         if status == known.status:
             self.report(pk, progress, results)
             return "stored"
-        if status not in MOVES.get(known.status, ()):
+        if status not in TRANSITIONS.get(known.status, ()):
             return "IllegalTransition"
         status_from, known.status = known.status, status
         if known.has_ended:
@@ -128,7 +128,7 @@ class Rules:
         ] == self.rows
         executions = Execution.objects.annotate(lines=Count("logs"))
         columns = executions.values_list("pk", "status", "progress", "results", "lines")
-        assert {pk: Known(*known) for pk, *known in columns} == self.executions
+        assert {pk: KnownExecution(*known) for pk, *known in columns} == self.executions
 
     def _log(self, pk: UUID, status_from: str | None, status_to: str | None) -> None:
         self.rows.append(Row(pk, status_from, status_to, self._counts()))

@@ -13,7 +13,7 @@ PAST_THE_GUARDS = "SET session_replication_role = replica"
 BEHIND_THEM = "SET session_replication_role = origin"
 
 
-def behind_the_ledger(statement: str, parameters: Sequence[Any] = ()) -> None:
+def execute_without_triggers(statement: str, parameters: Sequence[Any] = ()) -> None:
     with connection.cursor() as cursor:
         cursor.execute(PAST_THE_GUARDS)
         cursor.execute(statement, parameters)
@@ -24,7 +24,7 @@ def set_times(moments: Sequence[datetime]) -> list[StatusLog]:
     """Give the rows these times, which must be as many as there are rows; the rows, oldest first."""
     ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
     assert len(ids) == len(moments)
-    behind_the_ledger(
+    execute_without_triggers(
         "UPDATE status_log SET timestamp = given.at FROM unnest(%s::bigint[], %s::timestamptz[])"
         " AS given (id, at) WHERE status_log.id = given.id",
         [ids, list(moments)],
@@ -32,12 +32,12 @@ def set_times(moments: Sequence[datetime]) -> list[StatusLog]:
     return list(StatusLog.objects.order_by("id"))
 
 
-def begin_with_samples(counts: Sequence[dict[str, int]]) -> None:
+def begin_with_periodic_rows(counts: Sequence[dict[str, int]]) -> None:
     """A ledger that begins after rows of the old periodic task with these counts."""
-    behind_the_ledger("DELETE FROM status_log")
+    execute_without_triggers("DELETE FROM status_log")
     for number, row in enumerate(counts, 1):
         columns = "".join(f", executions_{name}" for name in row)
-        behind_the_ledger(
+        execute_without_triggers(
             f"INSERT INTO status_log (id, timestamp{columns}) VALUES (%s, now() {', %s' * len(row)})",
             [number, *row.values()],
         )

@@ -16,7 +16,7 @@ from gef_project.common.locking import translate_lock_errors
 from status.exceptions import IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import TERMINAL, TRANSITIONS, Status
-from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
+from status.tests.concurrency import errors_in, in_processes, race, shorten_deadlock_timeout
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -87,7 +87,7 @@ def forced_rows() -> int:
 
 def write_or_force(number: int) -> None:
     """Make random changes, or force random statuses until there are enough of them."""
-    find_deadlocks_soon()  # in a process, too
+    shorten_deadlock_timeout()  # in a process, too
     chance = random.Random(number)
     if number < WRITERS:
         for _ in range(60):
@@ -101,7 +101,7 @@ def write_or_force(number: int) -> None:
 
 @pytest.mark.parametrize("at_once", [race, in_processes])
 def test_forced_statuses_among_writers_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
-    assert raised(at_once(WRITERS + 2, write_or_force)) == []
+    assert errors_in(at_once(WRITERS + 2, write_or_force)) == []
     assert forced_rows() >= FORCED
     assert first_fault() is None
 
@@ -120,7 +120,7 @@ def test_nobody_fails_for_a_forced_status(executions: list[Execution]) -> None:
             with suppress(IllegalTransition):  # of the one that is forced
                 execution.update_status(status)
 
-    assert raised(race(len(executions) + 1, work)) == []
+    assert errors_in(race(len(executions) + 1, work)) == []
     assert first_fault() is None
 
 
@@ -150,7 +150,7 @@ def test_who_has_locked_a_row_can_still_move_it(executions: list[Execution]) -> 
             eventually(somebody_waits_for_a_lock)
             assert execution.update_status(Status.RUNNING) is not None
 
-    assert raised(race(2, work)) == []
+    assert errors_in(race(2, work)) == []
     executions[0].refresh_from_db()
     assert executions[0].status == Status.FAILED
     assert first_fault() is None
@@ -159,6 +159,6 @@ def test_who_has_locked_a_row_can_still_move_it(executions: list[Execution]) -> 
 def test_two_operators_at_once_each_leave_their_row(executions: list[Execution]) -> None:
     before = StatusLog.objects.newest().id
     ends = [Status.FINISHED, Status.FAILED, Status.CANCELLED]
-    assert raised(race(3, lambda number: force(executions[0], ends[number]))) == []
+    assert errors_in(race(3, lambda number: force(executions[0], ends[number]))) == []
     assert StatusLog.objects.newest().id == before + 3
     assert first_fault() is None

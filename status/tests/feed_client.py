@@ -1,4 +1,4 @@
-"""Talk to the ASGI application in the test's own event loop, a message at a time."""
+"""FeedClient to the ASGI application in the test's own event loop, a message at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from status.feed import Feed
 PATIENCE = 20  # seconds until a test fails
 
 
-class Conversation:
+class FeedResponse:
     def __init__(self) -> None:
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.hung_up = asyncio.Event()
@@ -48,7 +48,7 @@ class Conversation:
         return "".join(parts)
 
 
-class Talk:
+class FeedClient:
     """Requests to one web process, whose feed it has."""
 
     def __init__(self, feed: Feed) -> None:
@@ -58,7 +58,7 @@ class Talk:
     @asynccontextmanager
     async def get(
         self, user: User, query: dict[str, Any], stream: bool = False, method: str = "GET", **headers: str
-    ) -> AsyncIterator[Conversation]:
+    ) -> AsyncIterator[FeedResponse]:
         given = {"Authorization": f"Bearer {refresh_token_for(user).access_token}", "Host": "localhost"}
         given |= {"Accept": "text/event-stream"} if stream else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -69,7 +69,7 @@ class Talk:
             "query_string": urlencode(query).encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
         }
-        conversation = Conversation()
+        conversation = FeedResponse()
         answer = self._application(scope, conversation.receive, conversation.sent.put)
         answering = asyncio.create_task(answer)
         try:

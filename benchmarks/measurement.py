@@ -17,9 +17,9 @@ import psutil
 from django.db import connection
 from tqdm import tqdm
 
-from benchmarks.building import Built, execute, use
+from benchmarks.datasets import Dataset, execute, use
 from gef_project.devserver.postgresql.server import BIN
-from status.tests.racing import fork, in_processes
+from status.tests.concurrency import fork, in_processes
 
 PATIENCE = 120  # seconds until one that never comes fails all that wait for it
 
@@ -81,9 +81,9 @@ def in_rounds(
 class Processes:
     """Each process calls ``prepare(database, number, processes)``, then what that returned all the time."""
 
-    database: Built
+    database: Dataset
     count: int
-    prepare: Callable[[Built, int, int], Step]
+    prepare: Callable[[Dataset, int, int], Step]
 
     def sample(self, seconds: float, *, flushed: bool) -> Sample:
         start_together = fork.Barrier(self.count, timeout=PATIENCE)
@@ -128,7 +128,7 @@ def _repeat(step: Step, seconds: float) -> Sample:
 class Pgbench:
     """The same script by every client, as prepared statements."""
 
-    database: Built
+    database: Dataset
     count: int
     script: str
 

@@ -9,8 +9,8 @@ import pghistory
 from django.db import transaction
 from django.db.models import Count, Model
 
-from benchmarks.building import EMAIL, Built, built, copy_into, use
-from benchmarks.measuring import Measurable, Processes, Step, in_rounds, one_by_one
+from benchmarks.datasets import EMAIL, Dataset, build_dataset, copy_into, use
+from benchmarks.measurement import Measurable, Processes, Step, in_rounds, one_by_one
 from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
 from benchmarks.rivals.models import CountedJob, CountedLog, RecordedJob, StateMachineJob, TrackedJob
@@ -33,11 +33,11 @@ def move(execution: Execution) -> None:
     execution.update_status(OTHER[Status(execution.status)], source="bench")
 
 
-def ours(database: Built, number: int, processes: int) -> Step:
+def ours(database: Dataset, number: int, processes: int) -> Step:
     return one_by_one(own(Execution, database, number, processes), move)
 
 
-def own(model: Any, database: Built, number: int, processes: int) -> list[Any]:
+def own(model: Any, database: Dataset, number: int, processes: int) -> list[Any]:
     """The instances that only this process moves."""
     keys: list[Any] = database.own_keys(number, processes)
     if model is StateMachineJob:
@@ -50,7 +50,7 @@ def own(model: Any, database: Built, number: int, processes: int) -> list[Any]:
 def by_size(plan: Plan) -> Iterator[Line]:
     """Row 1."""
     cells: dict[str, Measurable] = {
-        f"{size:,} executions, {connections(count)}": Processes(built(size), count, ours)
+        f"{size:,} executions, {connections(count)}": Processes(build_dataset(size), count, ours)
         for count in AT_ONCE  # what is compared is measured side by side
         for size in plan.sizes
     }
@@ -80,7 +80,7 @@ def move_and_count(job: CountedJob) -> None:
     )
 
 
-def counted(database: Built, number: int, processes: int) -> Step:
+def counted(database: Dataset, number: int, processes: int) -> Step:
     return one_by_one(own(CountedJob, database, number, processes), move_and_count)
 
 
@@ -90,7 +90,7 @@ def against_counting(plan: Plan) -> Iterator[Line]:
     sizes = [sizes[0], sizes[-1]]
     cells: dict[str, Measurable] = {}
     for size in sizes:
-        database = built(size)
+        database = build_dataset(size)
         copy_into([CountedJob])
         for count in AT_ONCE:
             name = f"{size:,} executions, {connections(count)}"
@@ -134,7 +134,7 @@ def move_recorded(job: Any, by: User) -> None:
 
 
 def by_package(
-    model: type[Model], do: Callable[[Any, User], object], database: Built, number: int, processes: int
+    model: type[Model], do: Callable[[Any, User], object], database: Dataset, number: int, processes: int
 ) -> Step:
     by = User.objects.get(email=EMAIL)
     return one_by_one(own(model, database, number, processes), lambda job: do(job, by))
@@ -151,7 +151,7 @@ PACKAGES: dict[str, tuple[type[Model], Callable[[Any, User], object]]] = {
 
 def against_packages(plan: Plan) -> Iterator[Line]:
     """Row 3."""
-    database = built(plan.common_size)
+    database = build_dataset(plan.common_size)
     copy_into({model for model, _ in PACKAGES.values()})
     cells: dict[str, Measurable] = {}
     for count in AT_ONCE:

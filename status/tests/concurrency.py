@@ -12,7 +12,7 @@ from django.db import connection, connections, transaction
 fork = multiprocessing.get_context("fork")
 
 
-def find_deadlocks_soon() -> None:
+def shorten_deadlock_timeout() -> None:
     """Not after the usual second, which each of them would cost a test."""
     with connection.cursor() as cursor:
         cursor.execute("SET deadlock_timeout = '20ms'")
@@ -24,7 +24,7 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     def run(number: int) -> Any:
         try:
-            find_deadlocks_soon()
+            shorten_deadlock_timeout()
             start.wait()
             return work(number)
         except Exception as error:  # the caller looks at it
@@ -64,7 +64,7 @@ def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
     return [result for _, result, _ in outcomes]
 
 
-def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
+def errors_in(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
     """The errors among the outcomes, all of which must be of the expected types."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     for error in errors:
@@ -74,7 +74,7 @@ def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception
 
 
 @contextmanager
-def unfinished(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
+def uncommitted(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
     """A transaction elsewhere has done the work, and neither commits nor fails: it hangs.
 
     Yields:
@@ -103,7 +103,7 @@ def unfinished(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
     hanging.result()
 
 
-def waiting_for_the_ledger() -> list[int]:
+def pids_waiting_for_ledger() -> list[int]:
     """The server processes on this database that do."""
     with connection.cursor() as cursor:
         cursor.execute(

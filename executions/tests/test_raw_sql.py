@@ -14,7 +14,7 @@ from status.states import Status
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
-from .test_guards import METHOD, raw_sql, sql
+from .test_triggers import METHOD, raw_sql, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from gef_project.accounts.models import User
 from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
-from status.tests.histories import behind_the_ledger
+from status.tests.ledger_builders import execute_without_triggers
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
@@ -204,7 +204,7 @@ def test_an_isolation_that_cannot_see_the_newest_row_is_refused(level: str) -> N
 def test_an_execution_without_rows_changes_like_any_other() -> None:
     """As for one that is older than the oldest row that is kept."""
     execution = ExecutionFactory()
-    behind_the_ledger("DELETE FROM status_log WHERE execution_id = %s", [execution.pk])
+    execute_without_triggers("DELETE FROM status_log WHERE execution_id = %s", [execution.pk])
     StatusLog.objects.append_snapshot(source="shell")
     assert execution.update_status(Status.RUNNING) is not None
     assert first_fault() is None

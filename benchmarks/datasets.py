@@ -19,7 +19,7 @@ from status.models import StatusLog
 PREFIX = "gef_bench_"
 TEMPLATE = PREFIX + "template"
 HOME = "postgres"  # the database to be in while others are made and dropped
-MOST_ACTIVE = 20_000
+MAX_ACTIVE = 20_000
 MOVING = 4_000  # of the active ones: so many that a cell hardly meets one twice
 EMAIL = "bench@example.org"
 
@@ -39,7 +39,7 @@ _FILL = """
 
 
 @dataclass(frozen=True)
-class Built:
+class Dataset:
     """A database of executions: ``active`` of them, evenly among the others, are READY, the rest FINISHED."""
 
     executions: int
@@ -65,10 +65,10 @@ def key_of(nth: int) -> UUID:
     return UUID(md5(str(nth).encode()).hexdigest())
 
 
-def built(executions: int, active: int = MOST_ACTIVE, *, guarded: bool = True) -> Built:
+def build_dataset(executions: int, active: int = MAX_ACTIVE, *, guarded: bool = True) -> Dataset:
     """Have such a database, made now or kept from another run, and be connected to it."""
-    database = Built(executions, min(active, executions), guarded)
-    if not have_database(database.name):
+    database = Dataset(executions, min(active, executions), guarded)
+    if not ensure_database(database.name):
         return database
     with bulk(Execution._meta.db_table) as cursor:
         parameters = {"script": Script.objects.get().pk, "user": User.objects.get().pk}
@@ -96,7 +96,7 @@ def copy_into(models: Iterable[type[Any]]) -> None:
     settle()
 
 
-def have_database(name: str) -> bool:
+def ensure_database(name: str) -> bool:
     """Be connected to an up-to-date database of that name; whether it had to be made."""
     use(HOME)
     if missing := not _exists(name):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from django.db import connection
 from django.utils import timezone
 
-from benchmarks.building import Built, built, execute, use
-from benchmarks.measuring import Figures, Processes, Sample, in_rounds
-from benchmarks.moves import ours
+from benchmarks.datasets import Dataset, build_dataset, execute, use
+from benchmarks.measurement import Figures, Processes, Sample, in_rounds
 from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
+from benchmarks.transitions import ours
 from executions.models import Execution
 from status.retention import prune
 from status.sql import LEDGER_LOCK
@@ -59,13 +59,13 @@ def in_one_call(plan: Plan) -> Iterator[Line]:
     sizes = {plan.bulk: "", 10 * plan.bulk: f", of {10 * plan.bulk:,} executions"}
     for size, of in sizes.items():
         cells |= {
-            f"many{of}": AllAtOnce(built(size, plan.bulk), by_update_status),
-            f"bare{of}": AllAtOnce(built(size, plan.bulk, guarded=False), by_statement),
+            f"many{of}": AllAtOnce(build_dataset(size, plan.bulk), by_update_status),
+            f"bare{of}": AllAtOnce(build_dataset(size, plan.bulk, guarded=False), by_statement),
         }
     first = {of: Figures([cells[f"many{of}"].sample(0, flushed=True)]) for of in sizes.values()}
     for cell in cells.values():
         cell.settle()
-    single_moves = Processes(built(plan.common_size), 1, ours)
+    single_moves = Processes(build_dataset(plan.common_size), 1, ours)
     figures = in_rounds({**cells, "single": single_moves}, plan.rounds, plan.seconds, title="5 Bulk")
     single = figures["single"]
     for of in sizes.values():
@@ -88,7 +88,7 @@ CALLS_TO_SETTLE = 12
 class AllAtOnce:
     """All executions of the database go to READY and to RUNNING in turn."""
 
-    database: Built
+    database: Dataset
     move_all: Callable[[Status, Status], int]
 
     def sample(self, seconds: float, *, flushed: bool) -> Sample:
