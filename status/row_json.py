@@ -1,7 +1,7 @@
-"""Rows of the ledger in the form that clients get, straight from the database.
+"""Fast serialization of rows of the status log, for pages of up to ten thousand of them.
 
-A page has up to ten thousand of them. So the database writes what is not a text or a number, and no object
-is made of any row; a test pins this form to ``StatusLogSerializer``, which describes it.
+The database formats every value that is not a text or a number, and no model instances are made. A test
+compares the result with that of ``StatusLogSerializer``, which the API's schema shows.
 """
 
 import json
@@ -15,13 +15,13 @@ from .serializers import StatusLogSerializer
 
 
 class TimestampText(Func):
-    """As the API writes moments."""
+    """A time as the API writes it."""
 
     template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
     output_field = TextField()
 
 
-# What clients call it, and what the database makes of it.
+# The key that clients get, and the expression for its value.
 COLUMNS = {name: F(name) for name in StatusLogSerializer.Meta.fields} | {
     "timestamp": TimestampText("timestamp"),
     "execution_id": Cast("execution_id", TextField()),

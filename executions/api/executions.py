@@ -20,16 +20,16 @@ from status.exceptions import IllegalTransition
 from status.states import Status
 
 from .bulk import BulkReportMixin
-from .field_selection import INCLUDE_PARAMETERS, fetch_selected, selected_fields
+from .field_selection import INCLUDE_PARAMETERS, fetch_selected, selected_fields, serialize_execution
 from .filters import ExecutionFilter, ExecutionFilterAndSort
-from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer, serialize_execution
+from .serializers import CancelledSerializer, ExecutionSerializer, ReportSerializer
 
 EXECUTION_ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="The execution's id.")
 _ONE = [EXECUTION_ID, *INCLUDE_PARAMETERS]
 
 
 def visible_to(caller: Caller) -> ExecutionQuerySet:
-    """The executions that this caller may know of."""
+    """The executions that this caller may see."""
     if isinstance(caller, ExecutionCredential):
         return Execution.objects.filter(pk=caller.execution_id)
     return Execution.objects.visible_to(caller)
@@ -39,8 +39,8 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
     list=extend_schema(
         operation_id="list_executions",
         summary="List executions",
-        description="Staff see everybody's, users their own. Unless sorted, those that have not ended come "
-        "first, then the newest end. Parameters that are not listed here are ignored.",
+        description="Staff see everybody's, users their own. By default those that have not ended come "
+        "first, and then those that ended last. Parameters that are not listed here are ignored.",
         parameters=INCLUDE_PARAMETERS,
         responses={200: ExecutionSerializer(many=True), **errors(400, 401, 403)},
     ),
@@ -54,10 +54,10 @@ def visible_to(caller: Caller) -> ExecutionQuerySet:
     partial_update=extend_schema(
         operation_id="report_execution",
         summary="Report status, progress and results",
-        description="For staff and the execution's own credential. What is reported together is stored "
-        "together. A status that ends the execution sets progress to 100 unless the report has one. The same "
-        "report of the end may come twice. A report that comes too late, or that is no legal move, answers "
-        "409, and is kept as a line of the execution's log.",
+        description="For staff and the execution's own credential. All of a report is stored in one "
+        "transaction. A status that ends the execution sets progress to 100 unless the report has one. The "
+        "same final report may be sent twice. A report that comes too late, or whose transition is illegal, "
+        "gets 409, and is kept as a line of the execution's log.",
         parameters=_ONE,
         request=ReportSerializer,
         responses={200: data_of(ExecutionSerializer), **errors(*BODY_ERRORS, 404, 409, 503)},
@@ -87,7 +87,7 @@ class ExecutionViewSet(BulkReportMixin, viewsets.GenericViewSet[Execution]):
     @extend_schema(
         operation_id="list_own_executions",
         summary="List one's own executions",
-        description="As the list of executions, but staff see their own only, too.",
+        description="Like the list of executions, but staff, too, see only their own.",
         parameters=INCLUDE_PARAMETERS,
         responses={200: ExecutionSerializer(many=True), **errors(400, 401, 403)},
     )
@@ -108,8 +108,8 @@ class ExecutionViewSet(BulkReportMixin, viewsets.GenericViewSet[Execution]):
     @extend_schema(
         operation_id="cancel_execution",
         summary="Cancel an execution",
-        description="For its owner and staff. It is CANCELLED at once; its process, if it has one, is "
-        "stopped after that.",
+        description="For its owner and staff. It is CANCELLED at once; then its worker stops the process, if "
+        "there is one.",
         parameters=_ONE,
         request=None,
         responses={

@@ -1,4 +1,4 @@
-"""What ``filter`` and ``sort`` may name, and what it is in the database."""
+"""The fields that ``filter`` and ``sort`` may name, and their database expressions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,22 +18,22 @@ from .script_serializers import BUILT
 
 @dataclass(frozen=True)
 class FilterField:
-    """A field as clients name it.
+    """A field of a filter or a sort.
 
     Attributes:
-        expression: what is compared, and sorted by.
-        read: makes of a text what ``expression`` is compared with; a ValueError if it cannot.
-        read_last: as ``read``, if a text can stand for all from one value to another, as a day does.
-        wanted: what ``read`` can read, in words.
-        text: in what ``like`` looks; None if it does not.
-        ordered: whether one value can be less than another.
+        expression: what is compared and sorted by.
+        parse: from the text in the filter to the value; raises ValueError.
+        expected: what ``parse`` accepts, in words.
+        text: the expression for ``like``; None if the field has no ``like``.
+        parse_end: where a text may stand for a range, as a date does: from the text to the last value.
+        ordered: whether the field has ``<`` and ``>``.
     """
 
     expression: Any
-    read: Callable[[str], Any]
-    wanted: str
+    parse: Callable[[str], Any]
+    expected: str
     text: Any = None
-    read_last: Callable[[str], Any] | None = None
+    parse_end: Callable[[str], Any] | None = None
     ordered: bool = True
     for_staff: bool = False
 
@@ -48,9 +48,9 @@ def _text(path: Any, *, for_staff: bool = False) -> FilterField:
     return FilterField(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
 
 
-def _moment(path: str) -> FilterField:
+def _time(path: str) -> FilterField:
     return FilterField(
-        F(path), parse_datetime, DATE_OR_TIME, read_last=partial(parse_datetime, end_of_day=True)
+        F(path), parse_datetime, DATE_OR_TIME, parse_end=partial(parse_datetime, end_of_day=True)
     )
 
 
@@ -66,7 +66,7 @@ def _number(text: str) -> float:
     return float(text)
 
 
-_until_now = ExpressionWrapper(Coalesce("end_date", Now()) - F("start_date"), DurationField())
+_duration = ExpressionWrapper(Coalesce("end_date", Now()) - F("start_date"), DurationField())
 
 FilterFields = Mapping[str, FilterField]
 
@@ -79,9 +79,9 @@ EXECUTION_FIELDS: FilterFields = {
     "user_name": _text("user__name", for_staff=True),
     "user_email": _text("user__email", for_staff=True),
     "progress": FilterField(Cast("progress", FloatField()), _number, "a number"),
-    "duration": FilterField(_until_now, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
-    "start_date": _moment("start_date"),
-    "end_date": _moment("end_date"),
+    "duration": FilterField(_duration, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
+    "start_date": _time("start_date"),
+    "end_date": _time("end_date"),
 }
 SCRIPT_FIELDS: FilterFields = {
     "id": _identity("id"),
@@ -92,6 +92,6 @@ SCRIPT_FIELDS: FilterFields = {
     "public": FilterField(F("published"), _flag, "'true' or 'false'", ordered=False),
     "user_id": _identity("user_id"),
     "user_name": _text("user__name", for_staff=True),
-    "created_at": _moment("created_at"),
-    "updated_at": _moment("updated_at"),
+    "created_at": _time("created_at"),
+    "updated_at": _time("updated_at"),
 }

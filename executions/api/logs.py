@@ -44,8 +44,8 @@ class LogView(GenericAPIView[ExecutionLog]):
     @extend_schema(
         operation_id="add_execution_log_line",
         summary="Add a line to an execution's log",
-        description="Kept to the letter, also after the execution has ended. For staff and the execution's "
-        "own credential.",
+        description="The text is stored unchanged, also after the execution has ended. For staff and the "
+        "execution's own credential.",
         request=LogSerializer,
         responses={200: data_of(LogSerializer), **errors(*BODY_ERRORS, 404, 503)},
     )

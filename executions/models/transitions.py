@@ -1,4 +1,4 @@
-"""The SQL that changes statuses; the triggers of the database write the status log (see docs/ledger.md)."""
+"""The SQL that changes statuses. The database's triggers write the status log: see docs/ledger.md."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gef_project.accounts.models import User
 
-# What the database lets a transaction do to a status; see status/migrations/sql/0004_ledger.sql.
+# What a statement may do to a status; the triggers in status/migrations/sql/0004_ledger.sql check it.
 TRANSITION, REPAIR = "transition", "repair"
 
 _LOG_FIELDS = [field.attname for field in StatusLog._meta.concrete_fields]  # also the names of its columns
@@ -34,7 +34,7 @@ _UPDATE_ONE = f"""
 
 _TERMINAL = ", ".join(f"'{status}'" for status in in_order(TERMINAL))
 
-# What update_execution_status does, for many. A change without a value leaves the column as it is.
+# What the SQL function update_execution_status does, for many rows. A NULL leaves the column as it is.
 _UPDATE_MANY = f"""
     UPDATE executions_execution AS execution SET
         status = coalesce(change.status_to, execution.status),
@@ -54,7 +54,7 @@ _UPDATE_MANY = f"""
     FROM ({{changes}}) AS change WHERE execution.id = change.id
 """
 
-# Rows are locked in the order of their keys, by everybody: so nobody deadlocks.
+# Every writer locks rows in the order of their keys, so that none deadlock.
 _SAME_CHANGE = (
     "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM ({})"
 )
@@ -69,7 +69,7 @@ _UPDATE_EACH = _UPDATE_MANY.format(
 
 
 class Attribution(NamedTuple):
-    """Who changes a status, by what, and why."""
+    """Who changes a status, through what, and why."""
 
     actor: "User | None" = None
     source: str = ""
@@ -77,7 +77,7 @@ class Attribution(NamedTuple):
 
 
 class Change(NamedTuple):
-    """New values of an execution's columns; None: the column stays as it is."""
+    """New values of an execution's columns; None leaves a column as it is."""
 
     execution_id: UUID
     status: Status | None = None
@@ -86,7 +86,7 @@ class Change(NamedTuple):
 
 
 class UpdateResult(NamedTuple):
-    """What a single change of a status has written."""
+    """The new row of the status log, and the execution's columns as they are now."""
 
     log: StatusLog
     started_at: "datetime | None"
@@ -108,13 +108,13 @@ def parse_status(value: str) -> Status:
 def update_one(
     change: Change, expected: str, attribution: Attribution, permission: str = TRANSITION
 ) -> UpdateResult | None:
-    """Change the status of one execution, if it is ``expected``; a transaction of its own outside of any.
+    """Change the status of one execution if it is ``expected``. Outside of a transaction it commits.
 
     Returns:
-        None if it is not, and nothing has changed.
+        None if the execution has another status; then nothing has changed.
     """
     actor, source, reason = attribution
-    database = connections[DEFAULT_DB_ALIAS]  # itself: each look through ``connection`` costs a microsecond
+    database = connections[DEFAULT_DB_ALIAS]  # the proxy ``connection`` would cost a microsecond each time
     values = [change.execution_id, expected, change.status, *_values(change)]
     values += [actor.pk if actor else None, source, reason, permission]
     cursor = prepared_cursor(database)
@@ -130,12 +130,12 @@ def update_one(
 def update_all(
     locked: str, params: Iterable[Any], change: Change, attribution: Attribution
 ) -> tuple[int, list[UUID]]:
-    """Make the same change to the executions whose ``pk`` the query ``locked`` selects and locks.
+    """Make the same change to all executions whose ``pk`` the query ``locked`` selects and locks.
 
-    Its ``execution_id`` does not matter. Inside a transaction.
+    Call it inside a transaction. The change's ``execution_id`` is ignored.
 
     Returns:
-        How many there are, and the ids of those that have ended by it.
+        How many executions have changed, and the ids of those that have ended by it.
     """
     values = [change.status, *_values(change), *params, change.status in TERMINAL]
     permitted = attributed_to(*attribution, permission=TRANSITION, savepoint=False)
@@ -146,9 +146,9 @@ def update_all(
 
 
 def update_each(changes: Sequence[Change], attribution: Attribution) -> None:
-    """Make changes that differ from row to row, one of a row at most.
+    """Make changes that differ from row to row, at most one for each row.
 
-    The caller holds the rows' locks, and knows that the changes are legal. Inside a transaction.
+    Call it inside a transaction that has locked the rows, with changes that are legal.
     """
     columns: list[Any] = [
         [change.execution_id for change in changes],
@@ -161,7 +161,7 @@ def update_each(changes: Sequence[Change], attribution: Attribution) -> None:
 
 
 def _values(change: Change) -> list[Any]:
-    """Progress and results as the driver takes them."""
+    """Progress and results as database values."""
     progress, results = _fields()
     return [
         progress.get_db_prep_save(change.progress, connection),

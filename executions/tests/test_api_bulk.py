@@ -144,7 +144,7 @@ def test_a_chunk_that_is_busy_fails_alone(held: Execution, admin: User) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("chunks_of_two")
 def test_no_chunk_is_begun_when_the_time_is_over(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "TIME_TO_BEGIN", 0)
+    monkeypatch.setattr(bulk, "TIME_TO_START", 0)
     executions = ExecutionFactory.create_batch(3)
     results = report(admin, *({"id": str(one.pk), "status": "RUNNING"} for one in executions))
     assert {result["status"] for result in results} == {503}

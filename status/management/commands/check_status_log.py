@@ -1,4 +1,4 @@
-"""``manage.py check_status_log``: is the ledger true, in every row?"""
+"""``manage.py check_status_log``: check every row of the status log."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -28,12 +28,12 @@ class Command(BaseCommand):
             type=row_id,
             default=0,
             metavar="ID",
-            help="check the rows from this one on: past a broken one that is known",
+            help="start at this row, for example after a broken one that is known",
         )
         parser.add_argument(
             "--repair",
             action="store_true",
-            help="append a snapshot row that states the true counts; history is never rewritten",
+            help="append a snapshot row with the true counts; existing rows are never changed",
         )
         parser.add_argument(
             "--actor", type=arguments.user, metavar="EMAIL", help="who repairs (needed for --repair)"
