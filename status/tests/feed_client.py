@@ -1,4 +1,4 @@
-"""FeedClient to the ASGI application in the test's own event loop, a message at a time."""
+"""A client of the ASGI application in the test's own event loop, for responses that are streamed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,16 +18,18 @@ PATIENCE = 20  # seconds until a test fails
 
 
 class FeedResponse:
+    """A response whose ASGI messages are read one at a time."""
+
     def __init__(self) -> None:
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.hung_up = asyncio.Event()
+        self.disconnected = asyncio.Event()
         self.answering: asyncio.Task[None] | None = None
 
     async def receive(self) -> dict[str, Any]:
         if self.answering is None:
             self.answering = asyncio.current_task()
             return {"type": "http.request"}
-        await self.hung_up.wait()
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def next(self) -> dict[str, Any]:
@@ -38,7 +40,7 @@ class FeedResponse:
         return body.decode()
 
     async def rest(self) -> str:
-        """What there is until the end of the answer."""
+        """The body from here to its end."""
         parts: list[str] = []
         more = True
         while more:
@@ -49,7 +51,7 @@ class FeedResponse:
 
 
 class FeedClient:
-    """Requests to one web process, whose feed it has."""
+    """Sends requests to one web process, which has this feed."""
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -69,17 +71,17 @@ class FeedClient:
             "query_string": urlencode(query).encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
         }
-        conversation = FeedResponse()
-        answer = self._application(scope, conversation.receive, conversation.sent.put)
+        response = FeedResponse()
+        answer = self._application(scope, response.receive, response.sent.put)
         answering = asyncio.create_task(answer)
         try:
-            yield conversation
+            yield response
         finally:
-            conversation.hung_up.set()
+            response.disconnected.set()
             await asyncio.wait_for(answering, PATIENCE)
 
     async def close(self) -> None:
-        """Let go of the connections of each thread, so that the test's database can be dropped."""
+        """Close the database connections of each thread, so that the test's database can be dropped."""
         for threads in (self._application._threads, self.feed._reader):
             await asyncio.wrap_future(threads.submit(connections.close_all))
             threads.shutdown()

@@ -1,4 +1,4 @@
-"""Buckets over the API; what is in them is proved in test_aggregation.py."""
+"""Buckets over the API; test_aggregation.py tests what is in them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,7 +78,7 @@ def test_days_are_those_of_the_time_zone(admin: User) -> None:
     ]
 
 
-def test_there_are_none_before_the_first_row_and_none_after_now(admin: User) -> None:
+def test_there_are_no_buckets_before_the_first_row_or_after_now(admin: User) -> None:
     answer = ask(admin, start_date="1990-01-01", end_date="2999-01-01", group_by="day")
     assert column(answer, "timestamp")[0] == "2024-10-26T00:00:00.000000Z"
     assert column(answer, "timestamp")[-1] == f"{timezone.now():%Y-%m-%d}T00:00:00.000000Z"
@@ -99,7 +99,7 @@ def test_there_are_none_before_the_first_row_and_none_after_now(admin: User) -> 
         ({"source": "api"}, "source"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(admin: User, query: dict[str, str], field: str) -> None:
+def test_invalid_parameters_are_refused(admin: User, query: dict[str, str], field: str) -> None:
     answer = ask(admin, **query)
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) == {field}

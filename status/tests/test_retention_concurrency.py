@@ -1,4 +1,4 @@
-"""Retention and others at the same time, each over a connection of its own."""
+"""Pruning while others write or prune, each over its own connection."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,7 +25,7 @@ OLD = 60
 
 @pytest.fixture(autouse=True)
 def newest_old(transactional_db: None) -> int:
-    """Of 60 rows from last year the newest; a new one comes after them."""
+    """The id of the newest of 60 rows from last year; one new row follows them."""
     execution = ExecutionFactory()
     while StatusLog.objects.count() < OLD:
         execution.update_status(Status.RUNNING if execution.status == Status.READY else Status.READY)
@@ -51,7 +51,7 @@ def test_two_at_once_delete_each_row_once(newest_old: int) -> None:
     assert first_fault() is None
 
 
-def test_writers_go_on_meanwhile(newest_old: int) -> None:
+def test_writers_are_not_blocked(newest_old: int) -> None:
     executions = ExecutionFactory.create_batch(3)
 
     def work(number: int) -> object:
@@ -68,7 +68,7 @@ def test_writers_go_on_meanwhile(newest_old: int) -> None:
     assert first_fault() is None
 
 
-def test_a_batch_that_hangs_lets_writers_write(short_lock_timeout: None) -> None:
+def test_an_open_batch_does_not_block_writers(short_lock_timeout: None) -> None:
     execution = ExecutionFactory()
     with uncommitted(prune_old):
         assert execution.update_status(Status.RUNNING) is not None
@@ -76,13 +76,13 @@ def test_a_batch_that_hangs_lets_writers_write(short_lock_timeout: None) -> None
     assert first_fault() is None
 
 
-def test_a_writer_that_hangs_lets_it_prune(newest_old: int, short_lock_timeout: None) -> None:
+def test_an_open_writer_does_not_block_pruning(newest_old: int, short_lock_timeout: None) -> None:
     with uncommitted(ExecutionFactory):
         assert prune_old() == OLD
     assert oldest() == newest_old + 1
 
 
-def test_the_newest_row_stays_however_fast_it_moves() -> None:
+def test_the_newest_row_always_stays_while_others_write() -> None:
     execution = ExecutionFactory()
 
     def work(number: int) -> object:
@@ -108,7 +108,7 @@ def fail_half_way() -> None:
 
 
 @pytest.mark.parametrize(("stop", "left"), [(stop_half_way, OLD - 14), (fail_half_way, OLD)])
-def test_it_goes_on_where_it_was_stopped(stop: Callable[[], None], left: int, newest_old: int) -> None:
+def test_it_continues_where_it_was_stopped(stop: Callable[[], None], left: int, newest_old: int) -> None:
     stop()
     assert first_fault() is None
     assert prune_old() == left

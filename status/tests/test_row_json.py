@@ -1,4 +1,4 @@
-"""Rows are written by the database as the schema's serializer says."""
+"""Rows that the database serializes equal those of the schema's serializer."""
 
 import json
 from datetime import timedelta
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def logs(execution: Execution, admin: User) -> list[StatusLog]:
-    """A snapshot, a creation, two moves and a deletion; one without a fraction of a second."""
+    """A snapshot, a creation, two transitions and a deletion; one without a fraction of a second."""
     execution.update_status(Status.RUNNING, actor=admin, source="shell", reason="“why”\n\t\\ é 🙂 </script>")
     execution.update_status(Status.FAILED)
     Execution.objects.all().delete()
@@ -27,7 +27,7 @@ def logs(execution: Execution, admin: User) -> list[StatusLog]:
     return set_times([newest + timedelta(microseconds=count) for count in (0, 1, 20, 300_000, 300_000)])
 
 
-def test_they_are_as_the_serializer_would_write_them(logs: list[StatusLog]) -> None:
+def test_they_equal_what_the_serializer_returns(logs: list[StatusLog]) -> None:
     rows = serialize_rows(StatusLog.objects.order_by("id"))
     assert rows == list(StatusLogSerializer(logs, many=True).data)
     assert [list(row) for row in rows] == [StatusLogSerializer.Meta.fields] * 5
