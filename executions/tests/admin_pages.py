@@ -1,4 +1,4 @@
-"""The pages of the admin, and how tests use them."""
+"""Helpers for tests of the admin: URLs, logging in, and running actions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every kind of change that the public methods make, and all that a change could leave behind."""
+"""Every kind of change that the public methods make, as cases for parametrized tests."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
 
-Change = Callable[[Execution], None]  # of an execution that is PENDING, and alone with its script
+Change = Callable[[Execution], None]  # the execution is PENDING and the only one of its script
 
 
 def transition(execution: Execution) -> None:
@@ -16,7 +16,7 @@ def transition(execution: Execution) -> None:
 
 
 def transition_of_a_stale_instance(execution: Execution) -> None:
-    """By an instance that thinks that it is READY still."""
+    """By an instance that still has READY."""
     execution.status = Status.READY
     assert execution.update_status(Status.RUNNING) is not None
 
@@ -71,5 +71,6 @@ CHANGES = [
 
 
 def stored_rows() -> list[Any]:
+    """All rows that a change could leave behind."""
     tables: list[Any] = [Execution, StatusLog, ExecutionLog]
     return [list(table.objects.order_by("pk").values()) for table in tables]

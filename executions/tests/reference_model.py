@@ -1,4 +1,4 @@
-"""The rules of the ledger once more, as plainly as possible: what tests expect of the real one."""
+"""A simple model of executions and their status log, with which tests compare the real ones."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -45,9 +45,9 @@ class KnownExecution:
 
 
 class ReferenceModel:
-    """Executions, and the history of their statuses.
+    """Executions, and the rows of their status log.
 
-    What can be refused returns the name of the exception, else "moved" or "stored".
+    A method that can be refused returns the name of the exception, or else "changed" or "stored".
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class ReferenceModel:
             known.progress = 100
         known.store(progress, results)
         self._log(pk, status_from, status)
-        return "moved"
+        return "changed"
 
     def update_many(self, statuses: set[str], status: str, progress: int | None = None) -> int:
         outcomes = [
@@ -93,7 +93,7 @@ class ReferenceModel:
             for pk, known in sorted(self.executions.items())
             if known.status in statuses and known.status != status
         ]
-        return outcomes.count("moved")
+        return outcomes.count("changed")
 
     def report(self, pk: UUID, progress: int | None, results: Any = None) -> bool:
         known = self.executions.get(pk)
@@ -111,15 +111,15 @@ class ReferenceModel:
         else:
             outcome = "ExecutionGone"
         if before and before.has_ended and outcome == "stored":
-            says_so = deepcopy(before)
-            says_so.store(progress, results)
-            outcome = "stored" if says_so == before else "ReportTooLate"
+            repeated = deepcopy(before)
+            repeated.store(progress, results)
+            outcome = "stored" if repeated == before else "ReportTooLate"
         if outcome in ("IllegalTransition", "ReportTooLate"):
             self.executions[pk].lines += 1
         return outcome
 
     def check(self) -> None:
-        """The database holds what these rules make of the same history."""
+        """Assert that the database has the executions and rows of this model."""
         logs = list(StatusLog.objects.after(self._newest_before))
         assert [log.id - self._newest_before for log in logs] == list(range(1, len(self.rows) + 1))
         assert [

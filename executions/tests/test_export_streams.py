@@ -1,4 +1,4 @@
-"""What a web server of either kind makes of an export: constant memory, and an end that can be trusted."""
+"""Exports by both kinds of web server: in constant memory, and cut off visibly when they fail."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -92,7 +92,7 @@ def test_it_is_whole_and_in_constant_memory(
 
 
 @pytest.mark.usefixtures("large")
-def test_a_client_that_goes_away_leaves_nothing_open(server: Server, admin: User) -> None:
+def test_a_client_that_disconnects_closes_the_connection(server: Server, admin: User) -> None:
     answer = export(server, admin, include="params")
     answer.raw.read(1000)
     assert count_export_connections() == 1

@@ -1,4 +1,4 @@
-"""The grammar of ``filter`` and ``sort``: what it reads, and where it says that it does not."""
+"""The grammar of ``filter`` and ``sort``, and the positions in its errors."""
 
 from contextlib import suppress
 
@@ -95,14 +95,14 @@ def test_what_is_no_sort_says_where(text: str, position: int) -> None:
 
 
 @pytest.mark.parametrize(("read", "term"), [(read_filter, "a=1"), (read_sort, "a")])
-def test_there_is_an_end_to_what_one_request_may_ask(read, term: str) -> None:
+def test_the_number_of_terms_is_limited(read, term: str) -> None:
     assert len(read(",".join([term] * MAX_TERMS))) == MAX_TERMS
     with pytest.raises(FilterSyntaxError, match="more than 100 terms"):
         read(",".join([term] * MAX_TERMS + [term]))
 
 
 @given(st.text(alphabet="ab='%(),<>! 1.-\\\0é") | st.text())
-def test_whatever_else_comes_is_refused_by_name(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     for read in (read_filter, read_sort):
         with suppress(FilterSyntaxError):
             read(text)

@@ -23,14 +23,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Interrupted(Exception):
-    """What a test has happen instead of a statement."""
+    """What a test raises in place of a statement."""
 
 
-def fail_here(cursor: Any) -> None:
+def raise_in_python(cursor: Any) -> None:
     raise Interrupted
 
 
-def fail_there(cursor: Any) -> None:
+def fail_on_the_server(cursor: Any) -> None:
     cursor.execute("SELECT 1 / 0")
 
 
@@ -39,7 +39,7 @@ def lose_the_connection(cursor: Any) -> None:
 
 
 class Interruption:
-    """An ``execute_wrapper`` that has ``fail`` happen just before statement number ``nth``."""
+    """An ``execute_wrapper`` that calls ``fail`` just before statement number ``nth``."""
 
     def __init__(self, nth: int, fail: Callable[[Any], None]) -> None:
         self._left, self._fail = nth, fail
@@ -51,7 +51,7 @@ class Interruption:
         return execute(sql, params, many, context)
 
 
-FAILURES = [fail_here, fail_there, lose_the_connection]
+FAILURES = [raise_in_python, fail_on_the_server, lose_the_connection]
 
 
 def make(change: Change, execution: Execution, interruption: Interruption) -> None:
@@ -84,11 +84,11 @@ def test_any_statement_may_fail_inside_a_larger_transaction(change: Change, exec
         with transaction.atomic():
             other.update_status(Status.RUNNING)
             with suppress(Error), transaction.atomic():
-                make(change, execution, Interruption(nth, fail_there))
+                make(change, execution, Interruption(nth, fail_on_the_server))
                 break
             other.update_status(Status.FINISHED)
-        moves = StatusLog.objects.after(newest).values_list("execution", "status_to")
-        assert list(moves) == [(other.pk, Status.RUNNING), (other.pk, Status.FINISHED)]
+        rows = StatusLog.objects.after(newest).values_list("execution", "status_to")
+        assert list(rows) == [(other.pk, Status.RUNNING), (other.pk, Status.FINISHED)]
         assert first_fault() is None
     assert nth > 1
     assert first_fault() is None
@@ -108,7 +108,7 @@ def test_the_connection_may_be_lost_at_the_commit(
         transition(execution)
     connection.close()
     assert stored_rows() == before
-    assert execution.update_status(Status.RUNNING) is not None  # by the instance that thinks it is there
+    assert execution.update_status(Status.RUNNING) is not None  # by an instance that has RUNNING already
     assert first_fault() is None
 
 
@@ -135,7 +135,7 @@ def test_the_connection_may_be_lost_while_it_waits_for_the_ledger(
     assert first_fault() is None
 
 
-def test_who_waits_goes_on_when_the_holder_is_lost(execution: Execution) -> None:
+def test_a_waiting_change_continues_when_the_holder_of_the_lock_is_lost(execution: Execution) -> None:
     holder = ExecutionFactory()
     held = threading.Event()
 

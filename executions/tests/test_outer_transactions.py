@@ -1,4 +1,4 @@
-"""Transactions of several changes that meet: none is half done, and nobody sees a deadlock."""
+"""Concurrent transactions of several changes: each is made as a whole, and none fails by a deadlock."""
 
 import random
 import threading
@@ -26,7 +26,7 @@ from .processes import eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
+def test_a_retried_method_of_several_changes_is_retried_as_a_whole() -> None:
     pair = [ExecutionFactory(), ExecutionFactory()]
     both_hold_a_row = threading.Barrier(2)
     attempts: list[int] = []
@@ -36,7 +36,7 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
 
         @retry_deadlocks
         @transaction.atomic
-        def move_both() -> None:
+        def change_both() -> None:
             Execution.objects.filter(pk=one.pk).update(progress=1)
             attempts.append(number)
             if attempts.count(number) == 1:
@@ -44,7 +44,7 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
             other.update_status(Status.RUNNING)
             one.update_status(Status.RUNNING)
 
-        move_both()
+        change_both()
 
     assert race(2, work) == [None, None]
     assert len(attempts) > 2
@@ -52,16 +52,16 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
     assert first_fault() is None
 
 
-def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_try_again() -> None:
+def test_transactions_in_opposite_orders_succeed_or_fail_as_busy() -> None:
     pairs = [ExecutionFactory(), ExecutionFactory()]
-    first_move_done = threading.Barrier(2)
+    first_row_locked = threading.Barrier(2)
 
     def work(number: int) -> None:
         one, other = (Execution.objects.get(pk=pairs[(number + step) % 2].pk) for step in (0, 1))
         with transaction.atomic():
-            # Without the ledger yet, so that both hold a row and want the other's.
+            # Without the ledger's lock, so that both lock a row and then wait for the other one.
             Execution.objects.filter(pk=one.pk).update(progress=1)
-            first_move_done.wait()
+            first_row_locked.wait()
             other.update_status(Status.RUNNING)
             one.update_status(Status.RUNNING)
 
@@ -71,7 +71,7 @@ def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_t
     assert first_fault() is None
 
 
-def test_a_transaction_that_is_done_again_until_it_succeeds_is_done_once() -> None:
+def test_a_transaction_that_is_retried_until_it_succeeds_is_made_once() -> None:
     executions = ExecutionFactory.create_batch(4, status=Status.READY)
     before = StatusLog.objects.newest().id
 
@@ -93,7 +93,7 @@ def test_a_transaction_that_is_done_again_until_it_succeeds_is_done_once() -> No
     assert first_fault() is None
 
 
-def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
+def test_concurrent_cascades_and_transitions_leave_a_correct_ledger() -> None:
     user, script = UserFactory(), ScriptFactory()
     ScriptFactory(user=user)
     for _ in range(10):
@@ -102,23 +102,23 @@ def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
         ExecutionFactory(user=user, script=script)
     executions = list(Execution.objects.all())
 
-    def move_each() -> None:
+    def change_each() -> None:
         for execution in executions:
             with suppress(ExecutionGone, IllegalTransition):
                 execution.update_status(Status.RUNNING)
 
-    def move_all() -> None:
+    def change_all() -> None:
         for status in (Status.READY, Status.RUNNING, Status.FAILED):
             Execution.objects.update_status(status)
 
-    works = [move_each, move_all, script.delete, user.delete]
+    works = [change_each, change_all, script.delete, user.delete]
     assert errors_in(race(4, lambda number: works[number]())) == []
     assert not Execution.objects.exists()
     assert first_fault() is None
 
 
-def test_cascades_that_meet_head_on_are_both_made() -> None:
-    """A user's takes the row of each script that the user has made; a script's takes the ledger before it."""
+def test_cascades_that_deadlock_are_both_made() -> None:
+    """Deleting a user locks the ledger after the user's scripts; deleting a script locks it before."""
     maker = UserFactory()
     script = ScriptFactory(user=maker)
     ExecutionFactory(script=script)
@@ -136,7 +136,7 @@ def test_cascades_that_meet_head_on_are_both_made() -> None:
     assert first_fault() is None
 
 
-def test_requests_that_are_one_transaction_each_leave_a_true_ledger(
+def test_requests_that_are_one_transaction_each_leave_a_correct_ledger(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)

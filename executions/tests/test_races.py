@@ -1,4 +1,4 @@
-"""The ledger under several connections at once; every one of these commits for real."""
+"""Several connections change executions at once, and commit."""
 
 import random
 import threading
@@ -23,7 +23,7 @@ from .factories import ExecutionFactory, ScriptFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_of_several_equal_reports_one_moves() -> None:
+def test_of_several_equal_reports_one_is_logged() -> None:
     execution = ExecutionFactory(status=Status.RUNNING)
     before = StatusLog.objects.newest().id
     outcomes = race(6, lambda number: Execution.objects.get(pk=execution.pk).update_status(Status.FINISHED))
@@ -50,17 +50,17 @@ def test_a_run_is_claimed_by_one_worker() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 20])
-def test_writers_on_few_or_many_executions_leave_a_true_ledger(count: int) -> None:
+def test_writers_on_few_or_many_executions_leave_a_correct_ledger(count: int) -> None:
     executions = ExecutionFactory.create_batch(count, script=ScriptFactory())
 
     def work(number: int) -> int:
-        chance, moved = random.Random(number), 0
+        chance, changed = random.Random(number), 0
         for _ in range(60):
             execution = chance.choice(executions)
             with suppress(IllegalTransition):
                 fresh = Execution.objects.get(pk=execution.pk)
-                moved += fresh.update_status(chance.choice(list(Status))) is not None
-        return moved
+                changed += fresh.update_status(chance.choice(list(Status))) is not None
+        return changed
 
     before = StatusLog.objects.newest().id
     outcomes = race(8, work)
@@ -69,14 +69,14 @@ def test_writers_on_few_or_many_executions_leave_a_true_ledger(count: int) -> No
     assert first_fault() is None
 
 
-class RollItBack(Exception):
-    """Thrown to end a transaction without its changes."""
+class RolledBack(Exception):
+    """Raised to roll a transaction back."""
 
 
-def move_and_roll_back(execution: Execution) -> None:
-    with suppress(RollItBack), transaction.atomic():
+def change_and_roll_back(execution: Execution) -> None:
+    with suppress(RolledBack), transaction.atomic():
         assert execution.update_status(Status.RUNNING) is not None
-        raise RollItBack
+        raise RolledBack
 
 
 def some(chance: random.Random) -> ExecutionQuerySet:
@@ -92,11 +92,11 @@ def delete(chance: random.Random) -> None:
     some(chance).filter(status__in=[Status.FINISHED, Status.FAILED]).delete()
 
 
-def move_many(chance: random.Random) -> None:
+def change_many(chance: random.Random) -> None:
     some(chance).update_status(chance.choice(list(Status)))
 
 
-def move_one(chance: random.Random) -> None:
+def change_one(chance: random.Random) -> None:
     if execution := some(chance).first():
         execution.update_status(Status.RUNNING)
 
@@ -104,41 +104,41 @@ def move_one(chance: random.Random) -> None:
 def roll_back(chance: random.Random) -> None:
     with transaction.atomic():
         create(chance)
-        move_many(chance)
-        raise RollItBack
+        change_many(chance)
+        raise RolledBack
 
 
 def make_random_changes(number: int) -> None:
     shorten_deadlock_timeout()  # in a process, too
     chance = random.Random(number)
     for _ in range(20):
-        with suppress(IllegalTransition, ExecutionGone, RollItBack, LedgerBusy):
-            chance.choice([create, delete, move_many, move_one, roll_back])(chance)
+        with suppress(IllegalTransition, ExecutionGone, RolledBack, LedgerBusy):
+            chance.choice([create, delete, change_many, change_one, roll_back])(chance)
 
 
 @pytest.mark.parametrize("at_once", [race, in_processes])
-def test_changes_of_every_kind_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
+def test_changes_of_every_kind_leave_a_correct_ledger(at_once: Callable[..., list[object]]) -> None:
     ExecutionFactory()
     assert errors_in(at_once(6, make_random_changes)) == []
     assert first_fault() is None
 
 
-def test_a_rolled_back_move_leaves_no_hole() -> None:
+def test_a_rolled_back_transition_leaves_no_gap() -> None:
     execution = ExecutionFactory()
     before = StatusLog.objects.newest().id
-    move_and_roll_back(execution)
+    change_and_roll_back(execution)
     assert StatusLog.objects.newest().id == before
     execution.update_status(Status.READY)
     assert StatusLog.objects.newest().id == before + 1
     assert first_fault() is None
 
 
-def test_a_rolled_back_savepoint_leaves_no_hole() -> None:
+def test_a_rolled_back_savepoint_leaves_no_gap() -> None:
     execution = ExecutionFactory()
     before = StatusLog.objects.newest().id
     with transaction.atomic():
         execution.update_status(Status.READY)
-        move_and_roll_back(execution)
+        change_and_roll_back(execution)
         execution.update_status(Status.FAILED)
     rows = StatusLog.objects.after(before)
     assert [(row.id - before, row.status_from, row.status_to) for row in rows] == [

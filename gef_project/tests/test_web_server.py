@@ -1,4 +1,4 @@
-"""What only the web server as it is deployed can get wrong."""
+"""What only the deployed web server can get wrong."""
 
 from collections.abc import Iterator
 

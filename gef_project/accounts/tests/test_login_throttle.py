@@ -11,12 +11,12 @@ from rest_framework.test import APIClient
 
 from executions.credentials import password, user_name
 from executions.models import Execution
-from executions.tests.test_api_concurrency import at_once
 from gef_project.accounts import login_throttle, models
 from gef_project.accounts.login_throttle import FREE, FREE_FOR_ALL, network
 from gef_project.accounts.models import LoginAttempts, User
 from gef_project.accounts.tasks import forget_expired
 from gef_project.common.errors import TooManyAttempts
+from status.tests.concurrency import race
 
 from .clock import Clock
 
@@ -124,7 +124,7 @@ def test_a_login_for_every_report_is_not_a_write_for_every_login(person: User) -
 
 @pytest.mark.django_db(transaction=True)
 def test_many_log_in_at_once_and_end_no_session(person: User) -> None:
-    tokens = [answer.json()["access_token"] for answer in at_once(8, lambda _: log_in(person.email, RIGHT))]
+    tokens = [answer.json()["access_token"] for answer in race(8, lambda _: log_in(person.email, RIGHT))]
     for token in tokens:
         me = APIClient().get("/api/v1/user/me", HTTP_AUTHORIZATION=f"Bearer {token}")
         assert me.status_code == 200
@@ -132,7 +132,7 @@ def test_many_log_in_at_once_and_end_no_session(person: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_failures_at_once_are_all_counted(person: User) -> None:
-    at_once(6, lambda _: fail(1))
+    race(6, lambda _: fail(1))
     assert sorted(LoginAttempts.objects.values_list("failures", flat=True)) == [6, 6]
 
 
