@@ -1,4 +1,4 @@
-"""Report of many executions one by one, and by one request, over HTTP.
+"""Report of many executions over HTTP, by single requests and by one request for all.
 
     python -m benchmarks.bulk_reports --executions 500 --results 200
 

@@ -1,4 +1,4 @@
-"""Row 7: reading a long ledger, as the API does it and as it is usually done."""
+"""Row 7: reading a long status log, as the API does it and in the usual ways."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ _TRANSITIONS = f"""
 
 
 def ensure_log(rows: int) -> None:
-    """A true ledger of that length, over a year, in a database of its own; be connected to it."""
+    """Connect to a database with a correct status log of that length, over a year; create it if need be."""
     if not ensure_database(f"{PREFIX}log_{rows}"):
         return
     # Its first row is older than what follows.

@@ -1,4 +1,4 @@
-"""Measure the ledger against what people would otherwise use; print one table, and keep it in RESULTS.md.
+"""Compare the ledger with its usual alternatives; print a table, and keep it in RESULTS.md.
 
 python -m benchmarks.run                        everything: about 50 minutes, 20 GB of disk
 python -m benchmarks.run --quick                the same in small: a few minutes

@@ -1,4 +1,4 @@
-"""Row 8: the jobs of a real trace, as fast as the public methods take them."""
+"""Row 8: replay the jobs of a real trace by the public methods, as fast as they can."""
 
 import gzip
 import time

@@ -39,12 +39,12 @@ def progress(status: str) -> Iterator[dict[str, Any]]:
     return ({"progress": number % 100} for number in count())
 
 
-def moves(status: str) -> Iterator[dict[str, Any]]:
-    for following in cycle((OTHER[Status(status)], Status(status))):
-        yield {"status": following}
+def transitions(status: str) -> Iterator[dict[str, Any]]:
+    for target in cycle((OTHER[Status(status)], Status(status))):
+        yield {"status": target}
 
 
-KINDS: dict[str, Bodies] = {"progress": progress, "a move": moves}
+KINDS: dict[str, Bodies] = {"progress": progress, "a transition": transitions}
 
 
 def over_http(plan: Plan) -> Iterator[Line]:
@@ -152,8 +152,8 @@ def _requests(database: Dataset, number: int, clients: int, bodies: Bodies) -> I
     """Path and body of one request after the other, to executions of this client's own."""
     keys = database.own_keys(number, clients)
     statuses = dict(Execution.objects.filter(pk__in=keys).values_list("pk", "status"))
-    following = [(f"/api/v1/execution/{key}", bodies(status)) for key, status in statuses.items()]
-    for path, body in cycle(following):
+    bodies_of_executions = [(f"/api/v1/execution/{key}", bodies(status)) for key, status in statuses.items()]
+    for path, body in cycle(bodies_of_executions):
         yield path, json.dumps(next(body)).encode()
 
 
