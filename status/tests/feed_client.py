@@ -1,7 +1,8 @@
 """A client of the ASGI application in the test's own event loop, for responses that are streamed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
@@ -9,10 +10,12 @@ from urllib.parse import urlencode
 from asgiref.sync import sync_to_async
 from django.db import connections
 
+from executions.models import Execution
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
 from gef_project.asgi import Application
 from status.feed import Feed
+from status.models import StatusLog
 
 PATIENCE = 20  # seconds until a test fails
 
@@ -86,3 +89,38 @@ class FeedClient:
             await asyncio.wrap_future(threads.submit(connections.close_all))
             threads.shutdown()
         await sync_to_async(connections.close_all)()
+
+
+Scenario = Callable[[FeedClient], Coroutine[Any, Any, None]]
+
+
+def newest() -> int:
+    return StatusLog.objects.newest().pk
+
+
+@sync_to_async
+def change_status(execution: Execution, status: str) -> int:
+    log = execution.update_status(status)
+    assert log is not None
+    return log.pk
+
+
+def ids(text: str) -> list[int]:
+    return [row["id"] for row in json.loads(text)["data"]]
+
+
+def events(text: str) -> list[int]:
+    """The ids of a stream's events, each of which must be that of the row in it."""
+    found = []
+    for event in text.split("\n\n"):
+        if event.startswith("id: "):
+            head, _, data = event.partition("\ndata: ")
+            found.append(int(head.removeprefix("id: ")))
+            assert json.loads(data)["id"] == found[-1]
+    return found
+
+
+async def until_waiting(client: FeedClient, count: int) -> None:
+    async with asyncio.timeout(20):
+        while client.feed._waiting < count or client.feed._first is None:
+            await asyncio.sleep(0.01)
