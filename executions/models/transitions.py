@@ -54,12 +54,13 @@ _UPDATE_MANY = f"""
     FROM ({{changes}}) AS change WHERE execution.id = change.id
 """
 
-# Every writer locks rows in the order of their keys, so that none deadlock.
+# Every writer locks rows in the order of their keys, so that none deadlock; MATERIALIZED locks them only once.
 _SAME_CHANGE = (
-    "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM ({})"
+    "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM locked"
 )
 _UPDATE_ALL = f"""
-    WITH changed AS ({_UPDATE_MANY.format(changes=_SAME_CHANGE + " AS locked")} RETURNING execution.id)
+    WITH locked AS MATERIALIZED ({{}}),
+        changed AS ({_UPDATE_MANY.format(changes=_SAME_CHANGE)} RETURNING execution.id)
     SELECT count(*), array_agg(id) FILTER (WHERE %s) FROM changed
 """
 _UPDATE_EACH = _UPDATE_MANY.format(
@@ -137,7 +138,7 @@ def update_all(
     Returns:
         How many executions have changed, and the ids of those that have ended by it.
     """
-    values = [change.status, *_values(change), *params, change.status in TERMINAL]
+    values = [*params, change.status, *_values(change), change.status in TERMINAL]
     permitted = attributed_to(*attribution, permission=TRANSITION, savepoint=False)
     with permitted, connection.cursor() as cursor:
         cursor.execute(_UPDATE_ALL.format(locked), values)
