@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
-from gef_project.common.retrying import persistently
+from gef_project.common.retrying import retry_persistently
 from status.models import StatusLog
 
 from .models import Execution
@@ -63,7 +63,7 @@ def _send_once(execution: Execution, connection: BaseEmailBackend) -> bool:
     except Exception as error:
         _note_failure(execution, error)
         return False
-    persistently(row.update)(notified_at=Now(), notify_after=None, notify_error="")
+    retry_persistently(row.update)(notified_at=Now(), notify_after=None, notify_error="")
     return True
 
 
@@ -102,7 +102,7 @@ def _note_failure(execution: Execution, error: Exception) -> None:
         "" if delay else ", and will not be",
         error,
     )
-    persistently(Execution.objects.filter(pk=execution.pk).update)(
+    retry_persistently(Execution.objects.filter(pk=execution.pk).update)(
         notify_after=Now() + delay if delay else None, notify_error=f"{type(error).__name__}: {error}"[:1000]
     )
 

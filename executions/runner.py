@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 
 from gef_project.common.exceptions import LedgerBusy
-from gef_project.common.retrying import persistently
+from gef_project.common.retrying import retry_persistently
 from status.exceptions import ExecutionGone, IllegalTransition
 from status.states import TERMINAL, Status
 
@@ -38,7 +38,7 @@ def run(execution: Execution, worker: str) -> None:
         logger.info("Execution %s is run here already.", execution.pk)
         return
     try:
-        if not persistently(execution.claim)(worker):
+        if not retry_persistently(execution.claim)(worker):
             logger.info("Execution %s is not pending.", execution.pk)
             # If the answer to a claim was lost, it may be this worker's; the agent finds out.
             if not _is_claimed(execution, worker):
@@ -54,7 +54,7 @@ def _start(run: Run, execution: Execution) -> bool:
     try:
         run.start(execution)
     except OSError as error:
-        persistently(_change)(execution, Status.FAILED, f"the command cannot be started: {error}")
+        retry_persistently(_change)(execution, Status.FAILED, f"the command cannot be started: {error}")
         run.forget()
         return False
     except BaseException:  # this process is told to end
@@ -182,4 +182,4 @@ def _change(execution: Execution, status: Status, reason: str) -> None:
 
 def _is_claimed(execution: Execution, worker: str) -> bool:
     rows = Execution.objects.filter(pk=execution.pk, worker=worker)
-    return persistently(rows.active().exists)()
+    return retry_persistently(rows.active().exists)()

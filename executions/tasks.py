@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_init
 
-from gef_project.common.retrying import patiently, persistently
+from gef_project.common.retrying import retry_patiently, retry_persistently
 
 from . import agent, directories, monitoring, notifications, runner
 from .models import Execution
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(bind=True)
 def run_execution(self: Any, execution_id: str) -> None:
-    execution = persistently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
+    execution = retry_persistently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
     if execution:
         runner.run(execution, worker=self.request.hostname or socket.gethostname())
 
@@ -31,14 +31,14 @@ def send_end_emails(execution_ids: list[str]) -> None:
 
 @shared_task
 def monitor_executions() -> None:
-    patiently(monitoring.fail_lost)()
-    patiently(monitoring.requeue_overdue)()
-    patiently(monitoring.announce_unannounced)()
+    retry_patiently(monitoring.fail_lost)()
+    retry_patiently(monitoring.requeue_overdue)()
+    retry_patiently(monitoring.announce_unannounced)()
 
 
 @shared_task
 def clean_up_stale_executions() -> None:
-    patiently(monitoring.fail_stale)()
+    retry_patiently(monitoring.fail_stale)()
 
 
 @shared_task

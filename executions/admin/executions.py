@@ -22,8 +22,7 @@ from gef_project.accounts.models import User
 from gef_project.common.admin import AttributedAdmin, DateFilter
 from status.admin.display import badge, transition
 from status.exceptions import StatusChangeError
-from status.models import StatusLog
-from status.sources import Source
+from status.models import Source, StatusLog
 from status.states import Status
 
 from .display import document, hours, log_lines, newest

@@ -15,7 +15,7 @@ from gef_project.accounts.models import User
 from gef_project.operations import schedule
 from status.models import StatusLog
 from status.states import TERMINAL, Status
-from status.tests.racing import unfinished
+from status.tests.concurrency import uncommitted
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -174,7 +174,7 @@ def test_a_run_that_was_given_up_stops(worker: Celery, owner: User, sleepers: Sc
 
 def test_a_lease_is_renewed_while_another_row_is_locked(execution: Execution) -> None:
     locked = ExecutionFactory()
-    with unfinished(lambda: locked.update_status(Status.RUNNING)):
+    with uncommitted(lambda: locked.update_status(Status.RUNNING)):
         assert Execution.objects.heartbeat() == 1
     assert (now(execution).heartbeat_at is None, now(locked).heartbeat_at is None) == (False, True)
 

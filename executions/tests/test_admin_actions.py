@@ -15,7 +15,7 @@ from status.sql import LEDGER_LOCK
 from status.states import Status
 from status.verification import first_fault
 
-from .admin_pages import SCRIPTS, act, as_staff, last_move, messages, page
+from .admin_pages import SCRIPTS, as_staff, last_transition, messages, page, run_action
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,9 @@ def test_the_action_cancels_and_tells_how_many(client: Client, execution: Execut
     user = as_staff(client, "view_execution", "cancel_execution")
     ended = ExecutionFactory(status=Status.FINISHED)
     other = ExecutionFactory()
-    response = act(client, "cancel_selected", execution, ended)
+    response = run_action(client, "cancel_selected", execution, ended)
     assert messages(response) == ["Cancelled: 1. Had ended already: 1."]
-    assert last_move() == (Status.PENDING, Status.CANCELLED, user, "admin")
+    assert last_transition() == (Status.PENDING, Status.CANCELLED, user, "admin")
     other.refresh_from_db()
     assert other.status == Status.PENDING
 
@@ -40,7 +40,7 @@ def test_the_button_cancels(client: Client, execution: Execution) -> None:
     assert page(execution, "cancel") in client.get(page(execution)).text
     response = client.post(page(execution, "cancel"))
     assert response["Location"] == page(execution)
-    assert last_move() == (Status.PENDING, Status.CANCELLED, user, "admin")
+    assert last_transition() == (Status.PENDING, Status.CANCELLED, user, "admin")
     assert page(execution, "cancel") not in client.get(page(execution)).text
 
 
@@ -74,10 +74,10 @@ def test_cancelling_what_has_ended_says_so(superuser: Client, execution: Executi
 def test_a_deletion_is_attributed(client: Client, execution: Execution, bulk: bool) -> None:
     user = as_staff(client, "view_execution", "delete_execution")
     if bulk:
-        act(client, "delete_selected", execution, post="yes")
+        run_action(client, "delete_selected", execution, post="yes")
     else:
         client.post(page(execution, "delete"), {"post": "yes"})
-    assert last_move() == (Status.PENDING, None, user, "admin")
+    assert last_transition() == (Status.PENDING, None, user, "admin")
     assert first_fault() is None
 
 
@@ -91,7 +91,7 @@ def test_deleting_a_script_says_what_goes_with_it_and_is_attributed(
 
     def delete(**fields: str) -> Any:
         if bulk:
-            return act(superuser, "delete_selected", script, url=SCRIPTS, **fields)
+            return run_action(superuser, "delete_selected", script, url=SCRIPTS, **fields)
         url = reverse("admin:executions_script_delete", args=[script.pk])
         return superuser.post(url, fields) if fields else superuser.get(url)
 
@@ -100,7 +100,7 @@ def test_deleting_a_script_says_what_goes_with_it_and_is_attributed(
         assert text in html
     delete(post="yes")
     assert not Script.objects.exists()
-    assert last_move() == (Status.PENDING, None, admin, "admin")
+    assert last_transition() == (Status.PENDING, None, admin, "admin")
     assert first_fault() is None
 
 
@@ -110,7 +110,7 @@ def test_who_may_not_delete_executions_cannot_delete_their_script(
 ) -> None:
     as_staff(client, "view_script", "delete_script")
     if bulk:
-        act(client, "delete_selected", execution.script, url=SCRIPTS, post="yes")
+        run_action(client, "delete_selected", execution.script, url=SCRIPTS, post="yes")
     else:
         url = reverse("admin:executions_script_delete", args=[execution.script_id])
         assert client.post(url, {"post": "yes"}).status_code == 403
@@ -142,9 +142,9 @@ def test_a_busy_ledger_is_told_and_nothing_has_changed(
     superuser: Client, execution: Execution, attempt: str
 ) -> None:
     response = {
-        "cancel action": lambda: act(superuser, "cancel_selected", execution),
+        "cancel action": lambda: run_action(superuser, "cancel_selected", execution),
         "cancel button": lambda: superuser.post(page(execution, "cancel")),
-        "delete action": lambda: act(superuser, "delete_selected", execution, post="yes"),
+        "delete action": lambda: run_action(superuser, "delete_selected", execution, post="yes"),
         "delete page": lambda: superuser.post(page(execution, "delete"), {"post": "yes"}),
     }[attempt]()
     assert response.status_code == 302
