@@ -246,7 +246,10 @@ class Execution(models.Model):
     def update_from(
         self, current: Status, change: Change, attribution: Attribution, permission: str = TRANSITION
     ) -> StatusLog | None:
-        """Change the status if the row still has ``current`` and the transition is legal, or return None."""
+        """Change the status if the row still has ``current`` and the transition is legal, or return None.
+
+        As the first statement of an outermost ``atomic`` block it commits at once: nothing may follow it there.
+        """
         if permission == TRANSITION and change.status not in TRANSITIONS[current]:
             return None
         stored = update_one(change, current, attribution, permission)
