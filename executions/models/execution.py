@@ -248,7 +248,7 @@ class Execution(models.Model):
     ) -> StatusLog | None:
         """Change the status if the row still has ``current`` and the transition is legal, or return None.
 
-        As the first statement of an outermost ``atomic`` block it commits at once: nothing may follow it there.
+        As the first statement of an outermost ``atomic`` block it commits at once: let nothing follow it.
         """
         if permission == TRANSITION and change.status not in TRANSITIONS[current]:
             return None
