@@ -1,4 +1,4 @@
-"""The embedded server: several users, and the ways in which it is killed."""
+"""The embedded PostgreSQL: several users, and the ways in which it is killed."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ import pytest
 from django.conf import settings
 
 from gef_project.common.waiting import still_running
-from gef_project.devserver.postgresql.server import DATABASE, SOCKET_PATH_MAX, Server
+from gef_project.devserver.embedded import SOCKET_PATH_MAX
+from gef_project.devserver.postgresql.server import DATABASE, Server
 
 pytestmark = pytest.mark.apart
 
@@ -79,6 +80,15 @@ def test_a_data_directory_that_was_not_completed_is_made_anew(server: Server) ->
     (half / "PG_VERSION").write_text("18")
     server.start()
     assert server.process() is not None
+
+
+def test_a_data_directory_that_trusted_everybody_does_so_no_more(server: Server) -> None:
+    server.start()
+    server.leave()
+    (server.data_dir / "pg_hba.conf").write_text("local all all trust\n")
+    with connect(server) as connection:
+        rules = connection.execute("SELECT auth_method FROM pg_hba_file_rules").fetchall()
+    assert rules == [("peer",)]
 
 
 def test_a_path_too_long_for_a_socket_will_do(var_dir: Path) -> None:
