@@ -1,51 +1,20 @@
 """The admin as somebody uses it: a real browser, against a real server."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from django.db import connection
-from playwright.sync_api import Page, expect, sync_playwright
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from executions.models import Execution
 from gef_project.accounts.models import User
+from gef_project.common.tests.browser import log_in
 from status.models import StatusLog
 from status.states import Status
 
 from .factories import ExecutionFactory
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-PASSWORD = "a long enough phrase"
-
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
-]
-
-
-@pytest.fixture
-def browser_page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    # Playwright runs an event loop in this thread. Django expects no queries there, and gives them a
-    # connection of their own, which would outlive the test.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, which is who runs the tests in a container.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_page(base_url=live_server.url)
-        browser.close()
-        connection.close()
-
-
-def log_in(page: Page, admin: User) -> None:
-    admin.set_password(PASSWORD)
-    admin.save()
-    page.goto("/admin/")
-    page.get_by_label("Email").fill(admin.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_from_the_ledger_to_an_execution_and_back(

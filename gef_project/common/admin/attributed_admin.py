@@ -24,9 +24,6 @@ class AttributedAdmin(admin.ModelAdmin):
     delete_confirmation_template = "common/admin/delete_confirmation.html"
     delete_selected_confirmation_template = "common/admin/delete_selected_confirmation.html"
 
-    class Media:
-        css = {"all": ["common/admin.css"]}
-
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         with _deletions(request, f"Deleted {self.opts.verbose_name} {obj}."):
             super().delete_model(request, obj)

@@ -1,0 +1,46 @@
+"""The admin's site: its home page, its live stream, and error pages of its own."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, path
+from django.utils.translation import gettext_lazy as _
+
+from .live import live_view
+
+
+def not_found(request: HttpRequest) -> HttpResponse:
+    return render(request, "404.html", status=HTTPStatus.NOT_FOUND)
+
+
+class TrackingAdminSite(AdminSite):
+    site_header = site_title = _("Execution tracking")
+    index_title = _("Home")
+    site_url = None
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        return [path("live/", self.admin_view(live_view), name="live"), *super().get_urls()]
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Answers with our page where Django would show its own while DEBUG is on."""
+
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return cast(HttpResponse, view(request, *args, **kwargs))
+            except Http404:
+                return not_found(request)
+
+        return super().admin_view(answer, cacheable)
+
+    def catch_all_view(self, request: HttpRequest, url: str) -> HttpResponse:
+        try:
+            return super().catch_all_view(request, url)
+        except Http404:
+            return not_found(request)
