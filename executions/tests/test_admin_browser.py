@@ -29,7 +29,8 @@ def test_from_the_ledger_to_an_execution_and_back(
     rows = page.locator("#result_list tbody tr")
     expect(rows).to_have_count(StatusLog.objects.count())
 
-    page.locator("#changelist-filter").get_by_role("link", name="Worker").click()
+    page.get_by_label("Source").select_option("Worker")
+    page.get_by_role("button", name="Search").click()
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Pending → Running")
 

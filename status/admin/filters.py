@@ -17,6 +17,8 @@ EVENTS = {
     "snapshot": (_("Snapshot"), Q(status_from=None, status_to=None)),
 }
 
+NOT_NAMED = "none"
+
 
 class _Filter(admin.SimpleListFilter):
     """A value that is no choice is as good as none."""
@@ -66,4 +68,7 @@ class SourceFilter(_Filter):
     parameter_name = "source"
 
     def lookups(self, *args: Any) -> Any:
-        return [*Source.choices, ("", _("Not named"))]
+        return [*Source.choices, (NOT_NAMED, _("Not named"))]
+
+    def condition(self, value: str) -> Q:
+        return Q(source="" if value == NOT_NAMED else value)

@@ -1,6 +1,7 @@
 """The ledger to look at: nothing of it can be changed here, by anybody."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any, cast
 
 from django.apps import apps
@@ -25,6 +26,7 @@ from .filters import EventFilter, FromFilter, SourceFilter, ToFilter
 from .paging import AT, LedgerChangeList, LedgerDateFilter
 
 EXECUTION = "executions.Execution"
+REASON = 100  # characters in the list; the row's page has all of them
 
 
 @admin.register(StatusLog)
@@ -36,13 +38,14 @@ class StatusLogAdmin(admin.ModelAdmin):
         "shown_transition",
         "shown_actor",
         "shown_counts",
-        "reason",
+        "shown_reason",
     ]
     list_filter = [LedgerDateFilter, EventFilter, FromFilter, ToFilter, SourceFilter]
     list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by: list[str] = []
+    empty_value_display = ""
     fields = ["id", "time", "shown_execution", "shown_transition", "shown_actor", "reason"]
 
     class Media:
@@ -162,3 +165,7 @@ class StatusLogAdmin(admin.ModelAdmin):
     @admin.display(description=_("counts"))
     def shown_counts(self, log: StatusLog) -> SafeString:
         return counts_bar(log)
+
+    @admin.display(description=_("reason"))
+    def shown_reason(self, log: StatusLog) -> str:
+        return shorten(log.reason, REASON, placeholder="…")

@@ -182,9 +182,20 @@ class LedgerChangeList(ChangeList):
         """The filters alone."""
         return self.link_to(None)
 
-    @property
-    def link_without_search(self) -> str:
-        return self.get_query_string({SEARCH_VAR: None, AT: None})
+    def selects(self) -> list[dict[str, Any]]:
+        """The filters with choices, for a form; an empty value chooses all."""
+        others: list[Any] = [spec for spec in self.filter_specs if spec is not self.period]
+        return [
+            {
+                "name": spec.parameter_name,
+                "title": spec.title,
+                "choices": [
+                    ("", _("All"), spec.value() is None),
+                    *((value, title, value == spec.value()) for value, title in spec.lookup_choices),
+                ],
+            }
+            for spec in others
+        ]
 
     @property
     def looked_through(self) -> int:

@@ -139,7 +139,7 @@ def story(execution: Execution, admin: User) -> list[StatusLog]:
         ({"status_to": "RUNNING"}, [2]),
         ({"status_to": "RUNNING", "source": "api"}, []),
         ({"source": "cleanup"}, [4]),
-        ({"source": ""}, [1]),
+        ({"source": "none"}, [1]),
     ],
 )
 def test_filters(
@@ -174,10 +174,11 @@ def test_a_period_outside_of_the_ledger_is_empty(story: list[StatusLog]) -> None
     assert ids_of_period(first.timestamp - day, last.timestamp + day) == range(first.pk, last.pk + 1)
 
 
-def test_the_form_of_the_period_keeps_the_other_filters(reader: Client, story: list[StatusLog]) -> None:
-    html = reader.get(LIST, {"event": "transition", "source": ""}).text
+def test_the_forms_keep_the_filters(reader: Client, story: list[StatusLog]) -> None:
+    html = reader.get(LIST, {"event": "transition", "source": "none"}).text
     assert '<input type="hidden" name="event" value="transition">' in html
-    assert '<input type="hidden" name="source" value="">' in html
+    assert '<option value="transition" selected>' in html
+    assert '<input type="hidden" name="source" value="none">' in html
 
 
 def test_every_source_fits_its_column() -> None:
