@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from kombu.exceptions import OperationalError
-from playwright.sync_api import Page
 from pytest_django import Settings
+from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 

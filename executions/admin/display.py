@@ -30,10 +30,10 @@ def document(execution: Execution, column: str) -> SafeString:
     if length > DOCUMENT:
         note = f"The first {DOCUMENT:,} of {length:,} characters; the API gives all of them."
         return format_html('<p>{}</p><pre class="document">{}</pre>', note, head)
-    return format_html('<pre class="document">{}</pre>', _indented(head))
+    return format_html('<pre class="document">{}</pre>', indented(head))
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
     try:
         indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except RecursionError:

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 class Execution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    script = models.ForeignKey(Script, models.CASCADE, related_name="executions")
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        related_name="executions",
+        db_index=False,  # execution_newest_of_script serves
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -68,6 +73,8 @@ class Execution(models.Model):
         indexes = [
             # The newest executions, in the admin.
             models.Index(fields=["-start_date", "-id"], name="execution_newest"),
+            # The newest runs of a script, in the admin.
+            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
             # A page of open_first(), of everybody and of one user: DESC puts what has no end first.
             models.Index(fields=["-end_date", "-start_date", "-id"], name="execution_open_first"),
             models.Index(
