@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 class Execution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    script = models.ForeignKey(Script, models.CASCADE, related_name="executions")
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        related_name="executions",
+        db_index=False,  # execution_newest_of_script serves
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -72,6 +77,13 @@ class Execution(models.Model):
             models.Index(fields=["-end_date", "-start_date", "-id"], name="execution_open_first"),
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
+            ),
+            # The newest of one script, and of one end, in the admin.
+            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
+            models.Index(
+                fields=["outcome", "-start_date", "-id"],
+                name="execution_newest_of_outcome",
+                condition=Q(outcome__isnull=False),
             ),
             # No index depends on the status: so a transition that is no end touches none of them.
             # What the monitor and the clean-up look through: the few that have not ended.
