@@ -26,7 +26,7 @@ from status.models import StatusLog
 from status.sources import Source
 from status.states import Status
 
-from .display import document, hours, log_lines, newest
+from .display import document, log_lines, newest, span
 
 
 class StartFilter(DateFilter):
@@ -158,7 +158,7 @@ class ExecutionAdmin(AttributedAdmin):
 
     @admin.display(description="duration")
     def shown_duration(self, execution: Execution) -> str:
-        return hours(execution.duration)
+        return span(execution.duration)
 
     @admin.display(description="params")
     def shown_params(self, execution: Execution) -> SafeString:

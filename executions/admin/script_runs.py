@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from executions.models import Execution, Script
 from status.states import Status
 
-from .display import indented
+from .display import indented, span
 
 RUNS = 100
 LONGEST_PARAMS = 100_000  # characters that a form is filled with
@@ -36,15 +36,7 @@ class Times:
     def __str__(self) -> str:
         if self.median is None or self.p95 is None:
             return _("none yet")
-        return _("median {median}, 95% within {p95}").format(median=span(self.median), p95=span(self.p95))
-
-
-def span(seconds: float) -> str:
-    """A duration for people: 0.4 s, 12.3 s, 4:05, 1:02:03."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+        return _("median {median}, 95% within {p95}").format(median=_span(self.median), p95=_span(self.p95))
 
 
 def rate(outcomes: Iterable[str | None], wanted: Status) -> str:
@@ -77,7 +69,7 @@ def last_params(script: Script) -> str:
 
 def _title(run: Execution) -> str:
     seconds = _seconds(run.started_at, run.end_date)
-    took = "" if seconds is None else span(seconds)
+    took = "" if seconds is None else _span(seconds)
     parts = [Status(run.status).label, f"{run.start_date:%Y-%m-%d %H:%M:%S} UTC", took]
     return " · ".join(part for part in parts if part)
 
@@ -88,3 +80,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 def _known(seconds: Iterable[float | None]) -> Iterable[float]:
     return (one for one in seconds if one is not None)
+
+
+def _span(seconds: float) -> str:
+    return span(timedelta(seconds=seconds))

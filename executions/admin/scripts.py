@@ -27,6 +27,7 @@ from gef_project.common.parsers import BoundedJSONParser
 from status.sources import Source
 from status.states import Status
 
+from .display import time
 from .script_runs import RUNS, last_params, rate, summary
 
 
@@ -148,8 +149,7 @@ class ScriptAdmin(AttributedAdmin):
     def last_run(self, script: Any) -> SafeString | str:
         if not script.last_run:
             return _("never")
-        iso, text = script.last_run.isoformat(), f"{script.last_run:%Y-%m-%d %H:%M} UTC"
-        return format_html('<time datetime="{}" data-relative>{}</time>', iso, text)
+        return time(script.last_run, "data-relative")
 
     @admin.display(description=gettext_lazy("failure rate"))
     def failure_rate(self, script: Any) -> str:

@@ -73,12 +73,17 @@ class Execution(models.Model):
         indexes = [
             # The newest executions, in the admin.
             models.Index(fields=["-start_date", "-id"], name="execution_newest"),
-            # The newest runs of a script, in the admin.
-            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
             # A page of open_first(), of everybody and of one user: DESC puts what has no end first.
             models.Index(fields=["-end_date", "-start_date", "-id"], name="execution_open_first"),
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
+            ),
+            # The newest of one script, and of one end, in the admin.
+            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
+            models.Index(
+                fields=["outcome", "-start_date", "-id"],
+                name="execution_newest_of_outcome",
+                condition=Q(outcome__isnull=False),
             ),
             # No index depends on the status: so a transition that is no end touches none of them.
             # What the monitor and the clean-up look through: the few that have not ended.

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from executions.models import Execution, Script
 from gef_project.accounts.tests.staff import staff
-from gef_project.common.tests.browser import WIDTHS, log_in, serious_findings, sideways
+from gef_project.common.tests.browser import WIDTHS, log_in
 from status.states import Status
 
 from .factories import ExecutionFactory

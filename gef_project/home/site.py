@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
 
-from .live import live_view
 
 
 def not_found(request: HttpRequest) -> HttpResponse:
@@ -25,7 +24,20 @@ class TrackingAdminSite(AdminSite):
     site_url = None
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        return [path("live/", self.admin_view(live_view), name="live"), *super().get_urls()]
+        # Only now: these modules need the apps' admin modules, which need this one.
+        from .live import live_view
+        from .views import workers_view
+
+        return [
+            path("live/", self.admin_view(live_view), name="live"),
+            path("workers/", self.admin_view(workers_view), name="workers"),
+            *super().get_urls(),
+        ]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from .views import home_context
+
+        return super().index(request, home_context(request) | (extra_context or {}))
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Answers with our page where Django would show its own while DEBUG is on."""

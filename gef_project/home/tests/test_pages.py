@@ -46,7 +46,6 @@ def test_every_page_keeps_its_policy_fits_and_can_be_used(
         found = [f"{sideways(browser_page)} px too wide"] if sideways(browser_page) > 0 else []
         if found := found + serious_findings(browser_page):
             findings[url] = found
-    import json; open(f"/tmp/find-{theme}-{width}.json","w").write(json.dumps(findings))
     assert findings == {}
 
 

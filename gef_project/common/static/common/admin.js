@@ -143,6 +143,33 @@ document.addEventListener("click", async (event) => {
   });
 }
 
+/* --- Pieces that take their time: [data-load=address] is filled when the page is there --------------------
+   [data-live-every=seconds] on a part that is shown has the page's parts read again without any event. */
+document.addEventListener("DOMContentLoaded", () => {
+  for (const element of document.querySelectorAll("[data-load]")) {
+    fetch(element.dataset.load).then(async (answer) => {
+      if (!answer.ok || answer.redirected) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      element.replaceChildren(...page.body.childNodes);
+      tracking.enhance(element);
+    }).catch(() => {});
+  }
+  setInterval(() => {
+    if (document.querySelector("[data-live-every]") && !document.hidden) tracking.readSoon();
+  }, 5_000);
+});
+
+/* --- Names for what Django's own widgets leave without one, for those who hear the page -------------------- */
+
+window.addEventListener("load", () => {
+  document.getElementById("searchbar")?.setAttribute("aria-label", "Search");
+  for (const input of document.querySelectorAll(".vDateField, .vTimeField")) {
+    const name = input.closest("fieldset.form-row, .form-row, .fieldBox")?.querySelector("legend, label")?.textContent ?? "";
+    input.setAttribute("aria-label", `${name.trim()} ${input.matches(".vDateField") ? "date" : "time"}`);
+  }
+  for (const tip of document.querySelectorAll("span.help-tooltip[aria-label]")) tip.setAttribute("role", "img");
+});
+
 /* --- Periodic tasks: the meaning of a crontab, as django_celery_beat's inline script shows it ------------- */
 
 document.addEventListener("DOMContentLoaded", () => {
