@@ -26,7 +26,7 @@ from status.models import StatusLog
 from status.sources import Source
 from status.states import Status
 
-from .display import document, log_lines, newest, span
+from .display import document, log_lines, span, newest
 
 
 class StartFilter(DateFilter):

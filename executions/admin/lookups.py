@@ -61,9 +61,7 @@ def last_failures(most: int = SHOWN) -> list[Execution]:
     ended = Execution.objects.filter(end_date__isnull=False).order_by("-end_date")
     last = bound_of(ended, "end_date").last
     of_late = failed.filter(end_date__gte=last).order_by("-end_date")[:most] if last else []
-    found = {
-        execution.pk: execution for execution in [*of_late, *failed.order_by("-start_date", "-id")[:most]]
-    }
+    found = {execution.pk: execution for execution in [*of_late, *failed.order_by("-start_date", "-id")[:most]]}
     failures = sorted(found.values(), key=lambda one: (one.end_date, one.pk), reverse=True)[:most]
     return with_reasons(failures)
 
