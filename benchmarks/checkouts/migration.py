@@ -1,4 +1,4 @@
-"""Measure what ``manage.py migrate`` costs a deployment of the periodic task, in this checkout and in another:
+"""Measure what ``migrate`` costs a deployment of the periodic task, in this checkout and in another:
 
     python -m benchmarks.checkouts.migration ../older --rounds 2
 
@@ -22,21 +22,22 @@ import psycopg
 ROWS, EXECUTIONS, READERS = 1_000_000, 300_000, 2
 
 _FILL = """
-    INSERT INTO accounts_user (id, password, is_superuser, email, name, institution, country, email_notifications,
-        is_active, is_staff, date_joined, token_generation)
+    INSERT INTO accounts_user (id, password, is_superuser, email, name, institution, country,
+        email_notifications, is_active, is_staff, date_joined, token_generation)
     SELECT gen_random_uuid(), '', false, 'bench@example.org', '', '', '', false, true, false, now(), 0;
-    INSERT INTO executions_script (id, slug, name, description, command, time_limit, published, created_at, updated_at)
+    INSERT INTO executions_script (id, slug, name, description, command, time_limit, published,
+        created_at, updated_at)
     SELECT gen_random_uuid(), 'bench', 'Bench', '', '["true"]', 60, true, now(), now();
-    INSERT INTO executions_execution (id, script_id, user_id, params, results, status, progress, start_date, end_date,
-        worker)
+    INSERT INTO executions_execution (id, script_id, user_id, params, results, status, progress,
+        start_date, end_date, worker)
     SELECT gen_random_uuid(), executions_script.id, accounts_user.id, '{}', '{}',
         CASE WHEN number %% 10 = 0 THEN 'RUNNING' WHEN number %% 3 = 0 THEN 'FAILED' ELSE 'FINISHED' END, 50,
         now() - interval '1 day', CASE WHEN number %% 10 <> 0 THEN now() END, ''
     FROM executions_script, accounts_user, generate_series(1, %(executions)s) AS number;
-    INSERT INTO status_log (timestamp, executions_active, executions_ready, executions_running, executions_finished,
-        executions_failed, executions_count, users_count, scripts_count)
-    SELECT '2021-01-01Z'::timestamptz + number * interval '2 minutes', number %% 50, 3, number %% 40, number %% 7,
-        number %% 2, number, 10, 5
+    INSERT INTO status_log (timestamp, executions_active, executions_ready, executions_running,
+        executions_finished, executions_failed, executions_count, users_count, scripts_count)
+    SELECT '2021-01-01Z'::timestamptz + number * interval '2 minutes', number %% 50, 3, number %% 40,
+        number %% 7, number %% 2, number, 10, 5
     FROM generate_series(1, %(rows)s) AS number
 """
 
@@ -69,7 +70,8 @@ class Clients:
     @contextmanager
     def running(self) -> Iterator[None]:
         read = "SELECT * FROM status_log ORDER BY timestamp DESC LIMIT 100"
-        write = "UPDATE executions_execution SET progress = 51 WHERE id = (SELECT id FROM executions_execution LIMIT 1)"
+        one = "(SELECT id FROM executions_execution LIMIT 1)"
+        write = f"UPDATE executions_execution SET progress = 51 WHERE id = {one}"
         threads = [threading.Thread(target=self._run, args=("read", read)) for _ in range(READERS)]
         threads.append(threading.Thread(target=self._run, args=("write", write)))
         for thread in threads:

@@ -194,11 +194,12 @@ def test_a_second_migrate_waits_for_the_first(old_apps: Apps) -> None:
     assert StatusLog.objects.count() == len(OLD_ROWS) + 1
 
 
-def migrate_in_a_process() -> "subprocess.Popen[str]":
-    """On the database of this test."""
+def migrate_in_a_process(name: str = "", role: str = "") -> "subprocess.Popen[str]":
+    """On the database of this test, or on the named one as that role."""
     code = (
         "import django; django.setup(); from django.db import connection;"
-        f" connection.settings_dict['NAME'] = {connection.settings_dict['NAME']!r};"
+        f" connection.settings_dict['NAME'] = {name or connection.settings_dict['NAME']!r};"
+        f" connection.settings_dict['OPTIONS']['options'] += {f' -c role={role}' if role else ''!r};"
         " from django.core.management import call_command; call_command('migrate', verbosity=0)"
     )
     return subprocess.Popen(
@@ -225,6 +226,22 @@ def test_a_killed_migrate_can_be_run_again(old_apps: Apps, seconds: float) -> No
 
 def migrations_begun() -> bool:
     return MigrationRecorder.Migration.objects.filter(app="status", name=CANCELLED_COUNTED[1]).exists()
+
+
+def test_the_owner_of_the_database_need_not_be_a_superuser() -> None:
+    name, role = f"plain_{connection.settings_dict['NAME']}", "gef_test_owner"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"DROP ROLE IF EXISTS {role}")
+        cursor.execute(f"CREATE ROLE {role} LOGIN")
+        cursor.execute(f"CREATE DATABASE {name} OWNER {role}")
+        try:
+            process = migrate_in_a_process(name, role)
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            cursor.execute(f"DROP ROLE {role}")
 
 
 def test_a_database_of_an_unreleased_version_is_refused_in_one_line() -> None:

@@ -33,7 +33,7 @@ $$;
 
 -- One writer at a time, until its transaction ends: the row that is the newest now stays so. Returns that row.
 -- The wait is bounded also where a connection pooler has dropped the client's own lock_timeout.
-CREATE FUNCTION lock_status_log() RETURNS status_log
+CREATE FUNCTION lock_status_log(may_be_empty boolean DEFAULT false) RETURNS status_log
 LANGUAGE plpgsql AS $$
 DECLARE
     newest status_log;
@@ -47,6 +47,9 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(5764816170911001);
     SELECT * INTO newest FROM status_log ORDER BY id DESC LIMIT 1;
+    IF NOT FOUND AND NOT may_be_empty THEN
+        PERFORM refuse_status_change('status_log has no first row to count from; run manage.py migrate.');
+    END IF;
     RETURN newest;
 END
 $$;
@@ -341,7 +344,7 @@ $$;
 CREATE FUNCTION append_status_snapshot(actor uuid, source text, reason text) RETURNS status_log
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
-    newest status_log := lock_status_log();
+    newest status_log := lock_status_log(may_be_empty => true);
     logged status_log;
 BEGIN
     IF source = '' THEN
