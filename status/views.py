@@ -23,7 +23,7 @@ from rest_framework_simplejwt.tokens import Token
 
 from gef_project.accounts.authentication import BearerAuthentication
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff
+from gef_project.accounts.permissions import staff_may
 from gef_project.common.errors import BadRequest, Gone
 from gef_project.common.schema import data_of, errors
 
@@ -72,6 +72,7 @@ alive. It ends with an event `end` that says why (`restarting`, `token_expired`,
 last id and a token that is good. Who does so sees every row once, in order, whatever is restarted in between.
 """
 
+MayRead = staff_may("status.view_statuslog")
 EVENT_STREAM = "text/event-stream"
 EVENT = sse.BEGINNING + sse.event(Row(316, json.dumps(ROW).encode()))
 
@@ -84,7 +85,7 @@ class EventStreamRenderer(JSONRenderer):
 
 @extend_schema(tags=["Status"])
 class StatusLogView(APIView):
-    permission_classes = [IsStaff]
+    permission_classes = [MayRead]
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
@@ -171,7 +172,7 @@ class StatusLogView(APIView):
         except APIException:
             return False
         self.request.user = cast(User, caller and caller[0])
-        return IsStaff().has_permission(self.request, self)
+        return MayRead().has_permission(self.request, self)
 
 
 def _with_place(request: Request) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def _rows_to_come(after: int) -> int:
 
 @extend_schema(tags=["Status"])
 class CurrentStatusView(APIView):
-    permission_classes = [IsStaff]
+    permission_classes = [MayRead]
 
     @extend_schema(
         operation_id="get_current_status",

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
+from executions.models.queryset import VIEW
 from gef_project.common.filters import DateTimeFilter, WholeNumberFilter
 from gef_project.common.schema import query_parameter
 from status.states import Status
@@ -39,7 +40,7 @@ class ExecutionFilter(filters.FilterSet):
         fields: list[str] = []
 
     def of_user(self, executions: ExecutionQuerySet, name: str, user_id: Any) -> ExecutionQuerySet:
-        return executions.filter(user=user_id) if self.request.user.is_staff else executions
+        return executions.filter(user=user_id) if self.request.user.may(*VIEW) else executions
 
 
 class LanguageFilter(BaseFilterBackend):
@@ -53,7 +54,7 @@ class LanguageFilter(BaseFilterBackend):
     notes = ""
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
-        asked, for_staff = request.query_params, request.user.is_staff
+        asked, for_staff = request.query_params, request.user.may(*VIEW)
         narrowed = narrow(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
         return arrange(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
 

@@ -4,6 +4,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from executions.models import ExecutionQuerySet
+from executions.models.queryset import VIEW
 
 from .serializers import ExecutionSerializer
 
@@ -24,7 +25,7 @@ INCLUDE_PARAMETERS = [
 
 def selected_fields(request: Request) -> frozenset[str]:
     """Names that are not known, or not for this caller, are ignored."""
-    includable = INCLUDABLE if request.user.is_staff else INCLUDABLE - FOR_STAFF
+    includable = INCLUDABLE if request.user.may(*VIEW) else INCLUDABLE - FOR_STAFF
     included = includable & names_in(request, "include")
     excluded = EXCLUDABLE & names_in(request, "exclude")
     return (_ALWAYS | included) - excluded

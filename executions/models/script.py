@@ -31,10 +31,13 @@ def validate_command(value: object) -> None:
         raise ValidationError('A command is a non-empty list of strings, such as ["python", "-V"].')
 
 
+VIEW = ("executions.view_script", "executions.change_script")
+
+
 class ScriptQuerySet(models.QuerySet["Script"]):
     def visible_to(self, user: "User") -> Self:
-        """Staff see every script, others only the published ones."""
-        return self if user.is_staff else self.filter(published=True)
+        """Staff who may view scripts see every one, others only the published ones."""
+        return self if user.may(*VIEW) else self.filter(published=True)
 
     def with_recent_runs(self, most: int) -> Self:
         """With ``last_run``, a time, and ``recent``: so many newest outcomes, None of what has not ended."""
