@@ -92,7 +92,7 @@ class ScriptAdmin(AttributedAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup in {"published__exact", "published__isnull"}
 
-    def get_fields(self, request: HttpRequest, obj: Script | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Script | None = None) -> Any:
         if obj is None or self.has_change_permission(request, obj):
             return self.fields
         return ["shown_command" if field == "command" else field for field in self.fields]

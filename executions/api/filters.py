@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django_filters import rest_framework as filters
@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
 from executions.models.queryset import VIEW
+from gef_project.accounts.authentication import Caller
 from gef_project.common.filters import DateTimeFilter, WholeNumberFilter
 from gef_project.common.schema import query_parameter
 from status.states import Status
@@ -54,7 +55,7 @@ class LanguageFilter(BaseFilterBackend):
     notes = ""
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
-        asked, for_staff = request.query_params, request.user.may(*VIEW)
+        asked, for_staff = request.query_params, cast(Caller, request.user).may(*VIEW)
         narrowed = narrow(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
         return arrange(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
 

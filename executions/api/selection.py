@@ -1,10 +1,13 @@
 """Which keys of an execution a request asks for, by ``include`` and ``exclude``."""
 
+from typing import cast
+
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from executions.models import ExecutionQuerySet
 from executions.models.queryset import VIEW
+from gef_project.accounts.authentication import Caller
 
 from .serializers import ExecutionSerializer
 
@@ -25,7 +28,7 @@ INCLUDE_PARAMETERS = [
 
 def selected_fields(request: Request) -> frozenset[str]:
     """Names that are not known, or not for this caller, are ignored."""
-    includable = INCLUDABLE if request.user.may(*VIEW) else INCLUDABLE - FOR_STAFF
+    includable = INCLUDABLE if cast(Caller, request.user).may(*VIEW) else INCLUDABLE - FOR_STAFF
     included = includable & names_in(request, "include")
     excluded = EXCLUDABLE & names_in(request, "exclude")
     return (_ALWAYS | included) - excluded
