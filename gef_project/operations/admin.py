@@ -48,7 +48,8 @@ def next_run_of(task: Any) -> datetime | None:
         remaining = task.schedule.remaining_estimate(task.last_run_at or now)
     except (ArithmeticError, RuntimeError, ValueError):  # such as 30 February
         return None
-    return max(now, now + remaining)
+    following: datetime = max(now, now + remaining)
+    return following
 
 
 def run_now(task: Any) -> None:
@@ -88,10 +89,11 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         views = {"run": self.run_view, "switch": self.switch_view}
-        return [
+        own = [
             path(f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"periodictask_{name}")
             for name, view in views.items()
-        ] + super().get_urls()
+        ]
+        return [*own, *super().get_urls()]
 
     @method_decorator(require_POST)
     def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
