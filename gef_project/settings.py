@@ -222,9 +222,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", n
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        **{
-            f"{kind}-src": [SELF] for kind in ("script", "style", "img", "connect", "font")
-        },
+        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "connect", "font")},
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

@@ -51,8 +51,8 @@ def progress(execution: Execution) -> str | SafeString:
     if execution.status != Status.RUNNING and not stopped:
         return "–"
     return format_html(
-        '<span class="progress progress-{0}"><progress max="100" value="{1}" aria-label="Progress"></progress>'
-        " {1}%</span>",
+        '<span class="progress progress-{0}">'
+        '<progress max="100" value="{1}" aria-label="Progress"></progress> {1}%</span>',
         execution.status.lower(),
         execution.progress,
     )

@@ -1,7 +1,7 @@
 """What pages of the admin show of executions, each by a bounded number of index look-ups.
 
-Nothing here counts, sorts or skips through the table: where no index gives exactly what is asked for, the first
-so many rows of an index are looked through, and the caller is told how far that was.
+Nothing here counts, sorts or skips through the table: where no index gives exactly what is asked for, the
+first so many rows of an index are looked through, and the caller is told how far that was.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from executions.models import Execution, ExecutionQuerySet
 from status.models import StatusLog
 from status.states import TERMINAL, Status, in_order
 
 LOOKED_THROUGH = 20_000  # rows
+OWN_ROWS = 5_000  # of a user
 SHOWN = 10  # rows of a panel
 
 
@@ -42,6 +43,16 @@ def bound_of(ordered: QuerySet[Execution], column: str = "start_date", most: int
     return Bound(found["last"], found["rows"] == most)
 
 
+def rows_of_user(user_id: UUID | None) -> Q | None:
+    """A condition by key for the executions of a user who has few; None for one with many.
+
+    No index has those of a user in the order of lists. Many are found in any part of that order.
+    """
+    rows = Execution.objects.filter(user=user_id).open_first()
+    found = list(rows.values_list("pk", flat=True)[: OWN_ROWS + 1])
+    return Q(pk__in=found) if len(found) <= OWN_ROWS else None
+
+
 def running(most: int = SHOWN) -> list[Execution]:
     """Those that run, the oldest first."""
     oldest = Execution.objects.active().order_by("start_date")
@@ -61,7 +72,9 @@ def last_failures(most: int = SHOWN) -> list[Execution]:
     ended = Execution.objects.filter(end_date__isnull=False).order_by("-end_date")
     last = bound_of(ended, "end_date").last
     of_late = failed.filter(end_date__gte=last).order_by("-end_date")[:most] if last else []
-    found = {execution.pk: execution for execution in [*of_late, *failed.order_by("-start_date", "-id")[:most]]}
+    found = {
+        execution.pk: execution for execution in [*of_late, *failed.order_by("-start_date", "-id")[:most]]
+    }
     failures = sorted(found.values(), key=lambda one: (one.end_date, one.pk), reverse=True)[:most]
     return with_reasons(failures)
 
@@ -89,7 +102,7 @@ def oldest_waiting() -> Execution | None:
 
 @dataclass(frozen=True)
 class ScriptFigures:
-    """Of a script's last runs: how many there are, how many failed of those that ended, and their run time."""
+    """Of a script's last runs: how many there are, how many failed of those that ended, and how long."""
 
     slug: str
     name: str

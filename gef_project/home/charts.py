@@ -138,7 +138,11 @@ class Chart:
         for bucket, end in zip(buckets(moments), moments[1:], strict=True):
             start = self._x(max(bucket["timestamp"], self._start))
             yield Slot(
-                start, self._x(end) - start, bucket["timestamp"], _counts(bucket, ACTIVE), _counts(bucket, TERMINAL)
+                start,
+                self._x(end) - start,
+                bucket["timestamp"],
+                _counts(bucket, ACTIVE),
+                _counts(bucket, TERMINAL),
             )
 
     def _x(self, time: datetime) -> float:

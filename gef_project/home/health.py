@@ -70,4 +70,6 @@ def workers() -> Sign:
     if not nodes:
         return Sign(_("Workers"), "bad", str(answer["error"]))
     running = sum(node["running_tasks"] for node in nodes)
-    return Sign(_("Workers"), "good", _("%(workers)d, doing %(tasks)d") % {"workers": len(nodes), "tasks": running})
+    return Sign(
+        _("Workers"), "good", _("%(workers)d, doing %(tasks)d") % {"workers": len(nodes), "tasks": running}
+    )

@@ -1,7 +1,7 @@
 """What the admin's pages hear of new rows of the ledger, as server-sent events for the user of the session.
 
-One event says what some hundred rows have changed: the counts now, and which executions. Who comes back after a
-long time is told only that, since its page has to be read again anyway.
+One event says what some hundred rows have changed: the counts now, and which executions. Who comes back after
+a long time is told only that, since its page has to be read again anyway.
 """
 
 import json

@@ -6,12 +6,10 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib.admin import AdminSite
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
-
 
 
 def not_found(request: HttpRequest) -> HttpResponse:

@@ -94,7 +94,15 @@ document.addEventListener("click", async (event) => {
     for (const part of parts) {
       const fresh = page.getElementById(part.id);
       if (!fresh || part.contains(document.activeElement)) continue; // do not take it from under the keyboard
+      const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      const checked = new Set([...part.querySelectorAll("input:checked")].map((one) => one.value));
       part.replaceChildren(...fresh.childNodes);
+      [...part.querySelectorAll("details")].forEach((one, place) => { one.open = open[place] ?? one.open; });
+      for (const box of part.querySelectorAll("input[type=checkbox]")) box.checked = checked.has(box.value);
+      for (const name of ["data-live-every"]) {
+        if (fresh.hasAttribute(name)) part.setAttribute(name, fresh.getAttribute(name));
+        else part.removeAttribute(name);
+      }
       tracking.enhance(part);
     }
   };
@@ -157,6 +165,120 @@ document.addEventListener("DOMContentLoaded", () => {
   setInterval(() => {
     if (document.querySelector("[data-live-every]") && !document.hidden) tracking.readSoon();
   }, 5_000);
+});
+
+/* --- The list of executions --------------------------------------------------------------------------- */
+{
+  let created = 0;
+  document.addEventListener("tracking:live", (event) => {
+    const button = document.getElementById("new-rows");
+    created += event.detail.created ?? 0;
+    if (!button || !created) return;
+    button.querySelector("[data-new-count]").textContent = tracking.number(created);
+    button.hidden = false;
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "select-all") return;
+    for (const box of document.querySelectorAll("input[name=_selected_action]")) box.checked = event.target.checked;
+  });
+  document.addEventListener("input", async (event) => {
+    const input = event.target;
+    if (!input.dataset?.complete) return;
+    const typed = input.value;
+    const answer = await fetch(`${input.dataset.complete}?q=${encodeURIComponent(typed)}`);
+    if (!answer.ok || input.value !== typed) return;
+    const { scripts } = await answer.json();
+    input.list.replaceChildren(...scripts.map((slug) => Object.assign(document.createElement("option"), { value: slug })));
+  });
+}
+
+/* --- One execution: new lines of its log as they come, older ones in place --------------------------------- */
+{
+  const EVERY = 1_500; // milliseconds
+  const rowsOf = async (url) => {
+    const answer = await fetch(url);
+    if (!answer.ok || answer.redirected) return [];
+    const page = new DOMParser().parseFromString(`<table><tbody>${await answer.text()}</tbody></table>`, "text/html");
+    return [...page.querySelectorAll("tr")];
+  };
+  const follow = async (lines) => {
+    const last = lines.querySelector("tr:last-child")?.dataset.line ?? 0;
+    const { level, find } = lines.dataset;
+    const query = new URLSearchParams({ after: last, level, find });
+    const rows = await rowsOf(`${lines.dataset.follow}?${query}`);
+    if (!rows.length) return;
+    const box = lines.closest(".scrolls");
+    const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 8;
+    document.querySelector("[data-no-lines]")?.remove();
+    lines.append(...rows);
+    tracking.enhance(lines);
+    if (atEnd) box.scrollTop = box.scrollHeight;
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    const lines = document.querySelector("[data-follow]");
+    const box = document.querySelector("#log-lines .scrolls");
+    if (box) box.scrollTop = box.scrollHeight;
+    if (!lines) return;
+    const again = async () => {
+      try { await follow(lines); } catch { /* the server is away */ }
+      // Once more after the end, for what was written last.
+      const goesOn = document.querySelector("#summary[data-live-every]");
+      if (goesOn) setTimeout(again, EVERY);
+      else follow(lines).catch(() => {});
+    };
+    again();
+  });
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-older-lines]");
+    if (!link) return;
+    event.preventDefault();
+    const answer = await fetch(link.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const lines = document.querySelector("#log-lines tbody");
+    lines.prepend(...page.querySelectorAll("#log-lines tbody tr"));
+    tracking.enhance(lines);
+    const older = page.querySelector("[data-older-lines]");
+    if (older) link.href = older.getAttribute("href");
+    else link.remove();
+  });
+}
+
+/* --- Acting on all that match: one batch after the other, with what has been done so far --------------------- */
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-batches]")) return;
+  event.preventDefault();
+  const progress = form.querySelector("[data-batch-progress]");
+  const button = form.querySelector("button[type=submit]");
+  progress.hidden = false;
+  button.disabled = true;
+  try {
+    for (;;) {
+      const answer = await fetch(form.action, {
+        method: "POST", body: new FormData(form), headers: { Accept: "application/json" },
+      });
+      const isJson = answer.headers.get("Content-Type")?.includes("json");
+      if (!isJson) { // the word was wrong, or the session has ended: let the browser show it
+        form.removeAttribute("data-batches");
+        button.disabled = false;
+        form.requestSubmit();
+        return;
+      }
+      const said = await answer.json();
+      if (!answer.ok) throw new Error(said.error);
+      progress.textContent = `${tracking.number(said.done)} …`;
+      form.elements.done.value = said.done;
+      form.elements.cursor.value = said.cursor;
+      if (!said.cursor) {
+        location.assign(said.url);
+        return;
+      }
+    }
+  } catch (error) {
+    progress.textContent = `${form.elements.done.value}: ${error.message}`;
+    button.disabled = false; // pressed again, it goes on from there
+  }
 });
 
 /* --- Names for what Django's own widgets leave without one, for those who hear the page -------------------- */

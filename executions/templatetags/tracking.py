@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions.admin import display
+from executions.models import Execution
 from status.admin.display import badge
 
 register = template.Library()
@@ -46,7 +48,7 @@ def status_badge(status: str) -> SafeString:
 
 
 @register.simple_tag
-def progress(execution: Any) -> str | SafeString:
+def progress(execution: Execution) -> str | SafeString:
     return display.progress(execution)
 
 
@@ -59,3 +61,17 @@ def short_id(identifier: Any) -> SafeString:
         identifier,
         short(identifier),
     )
+
+
+@register.filter
+def waited(execution: Execution) -> timedelta:
+    """From creation until a worker began, the end, or now."""
+    until = execution.started_at or execution.end_date or timezone.now()
+    return max(until - execution.start_date, timedelta())
+
+
+@register.filter
+def ran(execution: Execution) -> timedelta | None:
+    if execution.started_at is None:
+        return None
+    return max((execution.end_date or timezone.now()) - execution.started_at, timedelta())
