@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
+from gef_project.common.admin import cascades
 from status.sql import LEDGER_LOCK
 from status.states import Status
 from status.verification import first_fault
@@ -115,6 +116,41 @@ def test_who_may_not_delete_executions_cannot_delete_their_script(
         url = reverse("admin:executions_script_delete", args=[execution.script_id])
         assert client.post(url, {"post": "yes"}).status_code == 403
     assert Execution.objects.exists()
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+@pytest.mark.django_db(transaction=True)
+def test_a_script_with_many_runs_is_deleted_bit_by_bit(
+    superuser: Client, execution: Execution, monkeypatch: pytest.MonkeyPatch, bulk: bool
+) -> None:
+    for _ in range(4):
+        ExecutionFactory(script=execution.script).log("a line", "INFO")
+    monkeypatch.setattr(cascades, "COUNTED", 3)
+    monkeypatch.setattr(cascades, "BATCH", 2)
+    monkeypatch.setattr(cascades, "TIME", 0)
+    url = reverse("admin:executions_script_delete", args=[execution.script_id])
+
+    def delete(**fields: str) -> Any:
+        if bulk:
+            return act(superuser, "delete_selected", execution.script, url=SCRIPTS, **fields)
+        return superuser.post(url, fields) if fields else superuser.get(url)
+
+    html = delete().text
+    assert "<li>Executions: 3+</li>" in html
+    assert "<li>Execution logs: 3+</li>" in html
+    assert "not yet all of them" in messages(delete(post="yes"))[-1]
+    assert Script.objects.exists()
+    monkeypatch.setattr(cascades, "TIME", 10)
+    delete(post="yes")
+    assert not Script.objects.exists()
+    assert first_fault() is None
+    assert last_move()[1] is None
+
+
+def test_ids_that_are_none_are_refused(superuser: Client, script: Script) -> None:
+    fields = {"action": "delete_selected", "_selected_action": "no id", "post": "yes"}
+    assert superuser.post(SCRIPTS, fields).status_code == 400
+    assert Script.objects.exists()
 
 
 # --- A busy ledger -------------------------------------------------------------------------------------
