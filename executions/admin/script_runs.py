@@ -48,7 +48,8 @@ def rate(outcomes: Iterable[str | None], wanted: Status) -> str:
 def summary(script: Script) -> dict[str, Any]:
     """Of the newest runs, newest first: each, and what they have in common."""
     columns = ["pk", "status", "outcome", "start_date", "started_at", "end_date"]
-    runs = list(script.executions.only(*columns).order_by("-start_date", "-id")[:RUNS])
+    newest = Execution.objects.filter(script=script).order_by("-start_date", "-id")
+    runs = list(newest.only(*columns)[:RUNS])
     return {
         "runs": [(run, _title(run)) for run in runs],
         "success": rate([run.outcome for run in runs], Status.FINISHED) or _("none yet"),

@@ -111,6 +111,18 @@ def test_the_page_shows_the_last_runs(superuser: Client, script: Script) -> None
         assert f'class="status-{run.status.lower()}" href="{page(run)}"' in html
 
 
+def test_more_runs_cost_the_page_no_more_queries(superuser: Client, script: Script) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            superuser.get(script_page(script))
+        return len(captured)
+
+    ExecutionFactory(script=script)
+    few = queries()
+    ExecutionFactory.create_batch(5, script=script)
+    assert queries() == few
+
+
 def test_the_page_of_a_script_that_was_never_run_says_so(superuser: Client, script: Script) -> None:
     assert "It has not been run yet." in superuser.get(script_page(script)).text
 

@@ -102,7 +102,8 @@ class LedgerChangeList(ChangeList):
         self.query = self.query.strip()
         self.found = find(self.query) if self.query else None
         others: list[Any] = [spec for spec in self.filter_specs if spec is not self.period]
-        self.has_every_row = not self.found and not any(spec.value() is not None for spec in others)
+        self.is_filtered = any(spec.value() is not None for spec in others)  # by more than a period
+        self.has_every_row = not self.found and not self.is_filtered
         return queryset
 
     def every_row(self) -> QuerySet[StatusLog]:
@@ -152,7 +153,8 @@ class LedgerChangeList(ChangeList):
         """A page, and the row from which the next one goes on."""
         rows = self.queryset
         if self.found and self.found.ids is not None:
-            rows = rows.filter(id__in=sorted(pk for pk in self.found.ids if pk in ids))
+            wanted = sorted((pk for pk in self.found.ids if pk in ids), reverse=True)
+            rows = rows.filter(id__in=wanted if self.is_filtered else wanted[: self.list_per_page + 1])
         else:
             looked = ids[-LOOKED_THROUGH:]
             rows = rows.filter(id__gte=looked.start, id__lt=looked.stop)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models
 
 COUNTED = 10_000
+FOLLOWED = 1_000  # of the counted objects: what goes with further ones is not counted
 BATCH = 1_000  # objects whose deletion is one transaction
 TIME = 10.0  # seconds after which no further batch is begun: clients and proxies hang up after 30
 
@@ -60,7 +61,7 @@ def _count(model: type[models.Model], pks: Sequence[Any], is_cut: bool, counts: 
         found = list(related.values_list("pk", flat=True)[: COUNTED + 1])
         if found:
             counts.setdefault(related_model, Count()).add(len(found), is_cut)
-            _count(related_model, found[:COUNTED], is_cut or len(found) > COUNTED, counts)
+            _count(related_model, found[:FOLLOWED], is_cut or len(found) > FOLLOWED, counts)
 
 
 def _cascades(model: type[models.Model]) -> Iterator[tuple[type[models.Model], str]]:
