@@ -1,4 +1,4 @@
-"""All settings, read from the environment; README.md lists every variable.
+"""All settings, read from the environment; docs/configuration.md lists every variable.
 
 Each value has a default that is safe on a laptop. What cannot be read, or is missing where it must
 not be, stops the start with one clear line instead of being guessed.

@@ -138,6 +138,12 @@ def test_a_trigger_of_the_callers_own_cannot_forge_a_creation(setting: str) -> N
         sql("DROP TABLE callers; DROP FUNCTION IF EXISTS forge")
 
 
+def test_the_function_that_appends_rows_works_for_the_triggers_only() -> None:
+    execution = ExecutionFactory()
+    with refused("The database itself"):
+        sql("SELECT append_status_changes(ARRAY[%s::uuid], ARRAY['PENDING'], ARRAY['READY'])", execution.pk)
+
+
 def test_a_deletion_of_an_execution_that_is_there_cannot_be_forged() -> None:
     execution = ExecutionFactory()
     with refused("has just been created or deleted"):

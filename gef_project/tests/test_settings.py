@@ -1,12 +1,15 @@
 """Odd values in the environment: one clear line each, before anything else happens."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+
+from gef_project.settings import env
 
 pytestmark = pytest.mark.apart
 
@@ -119,3 +122,9 @@ def test_what_is_made_is_for_its_user_alone(tmp_path: Path) -> None:
     assert [path for path in made if path.stat().st_mode & 0o077] == []
     # Only the embedded PostgreSQL's own user gets into the directory, if root has started it.
     assert var_dir.stat().st_mode & 0o777 == (0o710 if os.geteuid() == 0 else 0o700)
+
+
+def test_every_variable_is_described_and_nothing_else_is() -> None:
+    page = (settings.BASE_DIR / "docs" / "configuration.md").read_text()
+    described = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert sorted(described) == sorted(env.dump())

@@ -14,7 +14,7 @@ import pytest
 from django.apps.registry import Apps
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import InternalError, connection, connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from executions.models import Execution
@@ -83,6 +83,14 @@ def test_the_counts_change_without_a_rewrite_of_the_table(old_apps: Apps) -> Non
     before = file_of_table()
     migrate(CANCELLED_COUNTED)
     assert file_of_table() == before
+
+
+def test_a_view_that_reads_a_column_that_goes_is_not_dropped_silently(old_apps: Apps) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE VIEW totals AS SELECT users_count FROM status_log")
+        with pytest.raises(InternalError, match="view totals depends on"):
+            migrate(CANCELLED_COUNTED)
+        cursor.execute("DROP VIEW totals")
 
 
 def file_of_table() -> str:

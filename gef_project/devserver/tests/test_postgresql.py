@@ -107,3 +107,13 @@ def test_two_processes_may_start_it_at_once(server: Server, var_dir: Path) -> No
     both = [subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert server.process() is None
+
+
+def test_dbshell_opens_the_embedded_server_and_no_other(server: Server, var_dir: Path) -> None:
+    environment = {**os.environ, "VAR_DIR": str(var_dir), "DATABASE_URL": "", "PGHOST": "/nowhere"}
+    command = [sys.executable, "manage.py", "dbshell", "--", "-tAc", "SHOW data_directory"]
+    shell = subprocess.run(
+        command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True
+    )
+    assert shell.stdout.strip() == str(server.data_dir)
+    assert server.process() is None
