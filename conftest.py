@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from kombu.exceptions import OperationalError
-from pytest_django import Settings
 from playwright.sync_api import Page
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
@@ -154,7 +154,7 @@ def api() -> APIClient:
 
 @pytest.fixture
 def browser_page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A browser that nobody has logged in with; the test fails if a page breaks its own policy or its script."""
+    """A browser that nobody has logged in with; the test fails if a page breaks its policy or its script."""
     # Playwright runs an event loop in this thread. Django expects no queries there, and gives them a
     # connection of their own, which would outlive the test.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")

@@ -65,8 +65,8 @@ def document(execution: Execution, column: str) -> SafeString:
     head, length = row.values_list("head", "length").get(pk=execution.pk)
     if length > DOCUMENT:
         note = f"The first {DOCUMENT:,} of {length:,} characters; the API gives all of them."
-        return format_html('<p>{}</p><pre class="document">{}</pre>', note, head)
-    return format_html('<pre class="document">{}</pre>', indented(head))
+        return format_html('<p>{}</p><pre class="document" tabindex="0">{}</pre>', note, head)
+    return format_html('<pre class="document" tabindex="0">{}</pre>', indented(head))
 
 
 def indented(text: str) -> str:

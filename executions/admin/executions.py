@@ -1,5 +1,6 @@
-"""Executions to look at, to cancel and to delete; the API and the workers say what they are and how they go."""
+"""Executions to look at, to cancel and to delete; the API and the workers do everything else to them."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +51,7 @@ class ExecutionAdmin(AttributedAdmin):
         return action in allowed and allowed[action](request)
 
     def get_urls(self) -> list[URLPattern]:
-        views = [
+        views: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("scripts/", self.scripts_view, "scripts"),
             ("<uuid:pk>/cancel/", self.cancel_view, "cancel"),
             ("<uuid:pk>/lines/", self.lines_view, "lines"),

@@ -39,9 +39,14 @@ class Listing:
     """A list, and the page of it that comes after one place, or before another."""
 
     def __init__(
-        self, query: Query, after: Place | None = None, until: Place | None = None, per_page: int = PER_PAGE
+        self,
+        query: Query,
+        after: Place | None = None,
+        until: Place | None = None,
+        per_page: int | None = None,
     ) -> None:
-        self.query, self._after, self._until, self._per_page = query, after, until, per_page
+        self.query, self._after, self._until = query, after, until
+        self._per_page = per_page or PER_PAGE
 
     @classmethod
     def of(cls, asked: QueryDict) -> "Listing":
@@ -94,7 +99,7 @@ class Listing:
         return unique[: self._per_page + 1], limit
 
     def counts(self) -> dict[str, str]:
-        """Of each status, for the tabs: exact of all executions, else as far as is looked; none of a search."""
+        """Of each status, for the tabs: exact of all, else as far as is looked; none of a search."""
         if self.query.search:
             return {}
         if not self.query.is_narrow:

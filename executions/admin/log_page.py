@@ -1,4 +1,4 @@
-"""The log lines of an execution on its page: the newest that fit, older ones on demand, new ones as they come."""
+"""The log lines of an execution on its page: the newest, older ones on demand, new ones as they come."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

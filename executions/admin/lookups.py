@@ -35,8 +35,9 @@ class Bound:
     is_cut: bool
 
 
-def bound_of(ordered: QuerySet[Execution], column: str = "start_date", most: int = LOOKED_THROUGH) -> Bound:
+def bound_of(ordered: QuerySet[Execution], column: str = "start_date", most: int | None = None) -> Bound:
     """The place of the last of the first ``most`` rows, in an order by ``column`` that an index has."""
+    most = most or LOOKED_THROUGH
     ascending = not str(ordered.query.order_by[0]).startswith("-")
     place = (Max if ascending else Min)(column)
     found = ordered.values(column)[:most].aggregate(last=place, rows=Count(column))

@@ -66,7 +66,7 @@ def short_id(identifier: Any) -> SafeString:
 @register.filter
 def waited(execution: Execution) -> timedelta:
     """From creation until a worker began, the end, or now."""
-    until = execution.started_at or execution.end_date or timezone.now()
+    until: datetime = execution.started_at or execution.end_date or timezone.now()
     return max(until - execution.start_date, timedelta())
 
 
@@ -74,4 +74,5 @@ def waited(execution: Execution) -> timedelta:
 def ran(execution: Execution) -> timedelta | None:
     if execution.started_at is None:
         return None
-    return max((execution.end_date or timezone.now()) - execution.started_at, timedelta())
+    until: datetime = execution.end_date or timezone.now()
+    return max(until - execution.started_at, timedelta())

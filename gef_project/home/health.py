@@ -65,7 +65,7 @@ def beat() -> Sign:
 
 def workers() -> Sign:
     """Takes a second, unless they were asked in the last seconds."""
-    answer: dict[str, Any] = cache.get_or_set("workers", ask_workers, CACHED_FOR)
+    answer: Any = cache.get_or_set("workers", ask_workers, CACHED_FOR)
     nodes = answer["nodes"]
     if not nodes:
         return Sign(_("Workers"), "bad", str(answer["error"]))

@@ -82,7 +82,7 @@ def _known(request: HttpRequest, newest: int) -> int:
 
 def _may_still_listen(request: HttpRequest) -> bool:
     """Whether the session goes on, and its user still may."""
-    if not request.session.exists(request.session.session_key):
+    if not request.session.exists(request.session.session_key or ""):
         return False
     user = get_user_model().objects.filter(pk=request.user.pk, is_active=True, is_staff=True).first()
     return user is not None and may_listen(user)

@@ -1,6 +1,5 @@
 """The admin's site: its home page, its live stream, and error pages of its own."""
 
-from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
@@ -37,7 +36,7 @@ class TrackingAdminSite(AdminSite):
 
         return super().index(request, home_context(request) | (extra_context or {}))
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Answers with our page where Django would show its own while DEBUG is on."""
 
         @wraps(view)
