@@ -141,7 +141,7 @@ def test_who_may_not_cancel_matches_their_own_only(
 def test_who_may_not_view_executions_sees_their_own_only(
     clients: dict[str, APIClient], caller: str, seen: int
 ) -> None:
-    answer = clients[caller].get("/api/v1/execution", {"page": 1, "include": "user_email"}).json()
+    answer = clients[caller].get("/api/v1/execution", {"page": "1", "include": "user_email"}).json()
     assert answer["total"] == seen
     assert all(("user_email" in row) is (caller == "viewer") for row in answer["data"])
 
