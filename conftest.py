@@ -20,10 +20,12 @@ from executions.models import Execution, Script
 from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
+from gef_project.common.interruption import stop_on_signals
 from gef_project.common.tests.browser import opened_browser
+from gef_project.devserver.valkey import Server as ValkeyServer
 
-# The same examples in every run, as they are; --hypothesis-profile explore looks for new ones, and shortens
-# those that fail, which takes minutes.
+# The same examples in every run, as they are; make nightly looks for new ones by the profile explore, and
+# shortens those that fail, which takes minutes.
 hypothesis.settings.register_profile(
     "steady",
     max_examples=15,
@@ -38,14 +40,30 @@ hypothesis.settings.register_profile(
     max_examples=500,
     derandomize=False,
     phases=list(hypothesis.Phase),
+    print_blob=True,
 )
 hypothesis.settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """What make nightly makes longer."""
     parser.addoption(
         "--restarts", type=int, default=2, help="how often the readers of the change feed are interrupted"
     )
+    parser.addoption(
+        "--kills", type=int, default=1, help="how often each of a writer, the worker and PostgreSQL is killed"
+    )
+    parser.addoption(
+        "--requests-per-operation",
+        type=int,
+        default=0,
+        help="how many random requests schemathesis makes (default: 5, the same in every run)",
+    )
+
+
+def pytest_configure() -> None:
+    """What the tests have started is stopped, whichever signal stops the tests."""
+    stop_on_signals()
 
 
 def pytest_sessionstart() -> None:
@@ -69,21 +87,23 @@ def flush_past_the_guards() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test's message reaches a worker that somebody runs beside the tests."""
-    if django_settings.CELERY_BROKER_URL.startswith("filesystem://"):
-        folder = tmp_path_factory.mktemp("broker")
-        options = current_app.conf.broker_transport_options
-        current_app.conf.broker_transport_options = {
-            **options,
-            "data_folder_in": str(folder),
-            "data_folder_out": str(folder),
-            "control_folder": str(tmp_path_factory.mktemp("control")),
-        }
-    else:
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test's message reaches a worker that somebody runs beside the tests.
+
+    Each test process has a Valkey of its own, or queues of its own on the broker of CELERY_BROKER_URL.
+    """
+    if not django_settings.CELERY_BROKER_URL.startswith("valkey://"):
         own = uuid.uuid4()
         current_app.conf.task_default_queue = f"test-{own}"
         current_app.conf.task_routes = {"executions.tasks.run_execution": {"queue": f"test-runs-{own}"}}
+        yield
+        return
+    var_dir = tmp_path_factory.mktemp("broker")
+    current_app.conf.broker_url = f"valkey://{var_dir}"
+    valkey = ValkeyServer.for_this_process(var_dir)
+    valkey.start()
+    yield
+    valkey.leave()
 
 
 @pytest.fixture(autouse=True)

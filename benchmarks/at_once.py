@@ -21,14 +21,14 @@ from status.states import Status
 # On tables that have no guards, so with the numbers and counts that they would see to.
 _BARE = """
     WITH moved AS (
-        UPDATE executions_execution SET status = '{status_to}', moves = moves + 1
-        WHERE status = '{status_from}' RETURNING id AS execution_id, moves AS move
+        UPDATE executions_execution SET status = '{status_to}'
+        WHERE status = '{status_from}' RETURNING id AS execution_id
     ), newest AS (SELECT * FROM status_log ORDER BY id DESC LIMIT 1),
     numbered AS (SELECT moved.*, row_number() OVER (ORDER BY execution_id) AS nth FROM moved)
-    INSERT INTO status_log (id, timestamp, execution_id, move, status_from, status_to, source, reason,
+    INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason,
         executions_pending, executions_{count_from}, executions_{count_to}, executions_finished,
         executions_failed, executions_cancelled, executions_active)
-    SELECT id + nth, now(), numbered.execution_id, numbered.move, '{status_from}', '{status_to}', 'bench', '',
+    SELECT id + nth, now(), numbered.execution_id, '{status_from}', '{status_to}', 'bench', '',
         executions_pending, executions_{count_from} - nth, executions_{count_to} + nth, executions_finished,
         executions_failed, executions_cancelled, executions_active
     FROM newest, numbered

@@ -14,14 +14,12 @@ from benchmarks.report import OURS, Line, rate
 from status.sql import LEDGER_LOCK
 from status.states import Status, count_field
 
-# One statement that moves an execution to and fro; the guards number and count the row.
+# One statement that changes an execution to and fro; the triggers write the row.
 GUARDED = """
-    WITH moved AS (
-        UPDATE executions_execution SET status = CASE status WHEN 'READY' THEN 'RUNNING' ELSE 'READY' END
-        WHERE id = {id} RETURNING id, OLD.status AS status_from, NEW.status AS status_to
-    )
-    INSERT INTO status_log (execution_id, status_from, status_to, actor_id, source, reason)
-    SELECT id, status_from, status_to, NULL, 'bench', '' FROM moved RETURNING *
+    SELECT (logged).* FROM executions_execution AS e, LATERAL update_execution_status(
+        e.id, e.status, CASE e.status WHEN 'READY' THEN 'RUNNING' ELSE 'READY' END, NULL, NULL,
+        NULL, 'bench', '', 'transition'
+    ) WHERE e.id = {id}
 """
 
 _COUNTS = [count_field(status) for status in Status]
@@ -36,13 +34,13 @@ _MAKE_UNGUARDED = f"""
         logged status_log;
     BEGIN
         UPDATE executions_execution
-            SET status = CASE status WHEN 'READY' THEN 'RUNNING' ELSE 'READY' END, moves = moves + 1
+            SET status = CASE status WHEN 'READY' THEN 'RUNNING' ELSE 'READY' END
             WHERE id = moving
-            RETURNING OLD.status AS status_from, NEW.status AS status_to, NEW.moves INTO moved;
+            RETURNING OLD.status AS status_from, NEW.status AS status_to INTO moved;
         PERFORM pg_advisory_xact_lock({LEDGER_LOCK});
-        INSERT INTO status_log (id, timestamp, execution_id, move, status_from, status_to, source, reason,
+        INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason,
             {", ".join(_COUNTS)}, executions_active)
-        SELECT id + 1, greatest(clock_timestamp(), timestamp), moving, moved.moves, moved.status_from,
+        SELECT id + 1, greatest(clock_timestamp(), timestamp), moving, moved.status_from,
             moved.status_to, 'bench', '',
             {
     ", ".join(

@@ -18,8 +18,8 @@ from django.db import connection
 from tqdm import tqdm
 
 from benchmarks.building import Built, execute, use
-from benchmarks.database import fork, in_processes
 from gef_project.devserver.postgresql.server import BIN
+from status.tests.racing import fork, in_processes
 
 PATIENCE = 120  # seconds until one that never comes fails all that wait for it
 

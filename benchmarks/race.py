@@ -15,12 +15,13 @@ from functools import partial
 
 from django.db import transaction
 
-from benchmarks.database import in_processes, own_database
+from benchmarks.database import own_database
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import TERMINAL, TRANSITIONS, Status
+from status.tests.racing import in_processes
 from status.verification import first_fault
 
 

@@ -46,22 +46,22 @@ _COUNTS = ", ".join(
     for status in Status
 )
 _NAMES = ", ".join(count_field(status) for status in Status)
-_MOVES = f"""
-    INSERT INTO status_log (id, timestamp, execution_id, move, status_from, status_to, source, reason,
+_TRANSITIONS = f"""
+    INSERT INTO status_log (id, timestamp, execution_id, status_from, status_to, source, reason,
         {_NAMES}, executions_active)
-    SELECT (SELECT max(id) FROM status_log) + nth, timestamp, execution_id, move, status_from, status_to,
+    SELECT (SELECT max(id) FROM status_log) + nth, timestamp, execution_id, status_from, status_to,
         'bench', '', {_NAMES}, {" + ".join(count_field(status) for status in sorted(ACTIVE))}
     FROM (
-        SELECT moves.*, row_number() OVER in_order AS nth, {_COUNTS}
+        SELECT transitions.*, row_number() OVER in_order AS nth, {_COUNTS}
         FROM (
             SELECT execution.id AS execution_id, one.*
             FROM executions_execution AS execution, LATERAL (VALUES
-                (0, NULL, 'PENDING', start_date),
-                (1, 'PENDING', 'READY', start_date + (end_date - start_date) * 0.1),
-                (2, 'READY', 'RUNNING', start_date + (end_date - start_date) * 0.2),
-                (3, 'RUNNING', status, end_date)
-            ) AS one (move, status_from, status_to, timestamp)
-        ) AS moves
+                (NULL, 'PENDING', start_date),
+                ('PENDING', 'READY', start_date + (end_date - start_date) * 0.1),
+                ('READY', 'RUNNING', start_date + (end_date - start_date) * 0.2),
+                ('RUNNING', status, end_date)
+            ) AS one (status_from, status_to, timestamp)
+        ) AS transitions
         WINDOW in_order AS (ORDER BY timestamp, execution_id, status_to ROWS UNBOUNDED PRECEDING)
     ) AS counted ORDER BY nth
 """
@@ -78,7 +78,7 @@ def have_log(rows: int) -> None:
     with bulk(Execution._meta.db_table) as cursor:
         cursor.execute(_EXECUTIONS, parameters)
     with bulk("status_log") as cursor:
-        cursor.execute(_MOVES)
+        cursor.execute(_TRANSITIONS)
     settle()
 
 

@@ -26,6 +26,12 @@ HEAD = """\
 """
 
 
+def keep(table: str) -> None:
+    """Put the table into RESULTS.md, before what other commands have printed there."""
+    _, mark, others = RESULTS.read_text().partition("\n## ")
+    RESULTS.write_text(table.rstrip() + "\n" + mark + others)
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of the table; ``bar`` is the least that the ratio must be."""

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 
@@ -18,7 +17,6 @@ import benchmarks.database  # noqa: F401  # sets Django up before models are imp
 from benchmarks import report
 from benchmarks.at_once import in_one_call
 from benchmarks.building import drop_all
-from benchmarks.early_release import against_early_release
 from benchmarks.floor import against_floor
 from benchmarks.moves import against_counting, against_packages, by_size
 from benchmarks.plan import FULL, QUICK, Plan
@@ -30,7 +28,7 @@ ROWS: dict[int, Callable[[Plan], Iterator[report.Line]]] = {
     1: by_size,
     2: against_counting,
     3: against_packages,
-    4: lambda plan: chain(against_floor(plan), against_early_release(plan)),
+    4: against_floor,
     5: in_one_call,
     6: over_http,
     7: reading,
@@ -60,7 +58,7 @@ def main() -> None:
         table = report.markdown(facts, lines)
         print(table)
         if lines:
-            report.RESULTS.write_text(table)
+            report.keep(table)
 
 
 def _numbers(text: str) -> list[int]:

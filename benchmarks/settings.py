@@ -7,6 +7,7 @@ INSTALLED_APPS = [
     *INSTALLED_APPS,
     "django_fsm",
     "django_fsm_log",
+    "pgtrigger",
     "pghistory",
     "simple_history",
     "benchmarks.rivals",

@@ -19,7 +19,6 @@ from django.db import connection
 from tqdm import tqdm
 
 from benchmarks.building import EMAIL, Built, built, execute, use
-from benchmarks.database import fork, in_processes
 from benchmarks.measuring import PATIENCE, Figures, Sample
 from benchmarks.moves import AT_ONCE, OTHER
 from benchmarks.plan import Plan
@@ -30,6 +29,7 @@ from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
 from gef_project.devserver.run import SERVICES
 from status.states import Status
+from status.tests.racing import fork, in_processes
 
 # The bodies of one execution's next requests, given what its status is.
 Bodies = Callable[[str], Iterator[dict[str, Any]]]

@@ -1,4 +1,4 @@
-"""All settings, read from the environment; README.md lists every variable.
+"""All settings, read from the environment; docs/configuration.md lists every variable.
 
 Each value has a default that is safe on a laptop. What cannot be read, or is missing where it must
 not be, stops the start with one clear line instead of being guessed.
@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -51,6 +52,17 @@ def _origins(values: list[str]) -> None:
         _url("http", "https")(value)
 
 
+def _make_var_dir(path: Path) -> None:
+    """With the mark by which ``make clean`` knows it; a directory of somebody else's files gets none."""
+    path.mkdir(parents=True, exist_ok=True)
+    mark = path / ".made-by-gef"
+    if path == BASE_DIR / "var" and not mark.exists():
+        path.chmod(0o700)  # earlier versions let every local user in
+        mark.touch()
+    elif not any(path.iterdir()):
+        mark.touch()
+
+
 def _secret_key(path: Path) -> str:
     """The laptop's own key, made once, so that log-ins survive a restart."""
     if not path.exists():
@@ -64,9 +76,11 @@ def _secret_key(path: Path) -> str:
 
 
 DEBUG: bool = _read(env.bool, "DEBUG", True)
+# Parameters, mails and logs are nobody else's: every file that this process makes is its user's alone.
+os.umask(0o077)
 VAR_DIR = Path(_read(env.str, "VAR_DIR", str(BASE_DIR / "var"))).resolve()
 try:
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    _make_var_dir(VAR_DIR)
 except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: {error}") from error
 
@@ -278,36 +292,26 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# --- Celery: a broker in VAR_DIR unless CELERY_BROKER_URL names another ----------------------------------
+# --- Celery: the embedded Valkey unless CELERY_BROKER_URL names another broker --------------------------
 
 CELERY_BROKER_URL: str = _read(
-    env.str,
-    "CELERY_BROKER_URL",
-    "filesystem://localhost",
-    validate=_url("filesystem", "redis", "rediss", "amqp", "amqps"),
+    env.str, "CELERY_BROKER_URL", "", validate=_url("redis", "rediss", "redis+socket", "amqp", "amqps")
 )
-if CELERY_BROKER_URL.startswith("filesystem://"):
-    _broker_dir = VAR_DIR / "broker"
-    for _folder in ("messages", "control"):
-        (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT = "gef_project.devserver.broker:Transport"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(_broker_dir / "messages"),
-        "data_folder_out": str(_broker_dir / "messages"),
-        "control_folder": str(_broker_dir / "control"),
-        "polling_interval": 0.1,
-    }
-else:
-    # A caller waits no longer than this for a broker that is away; the monitor sends again what was not.
-    CELERY_BROKER_CONNECTION_TIMEOUT = 2
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
+if not CELERY_BROKER_URL:
+    CELERY_BROKER_URL = f"valkey://{quote(str(VAR_DIR))}"
+    CELERY_BROKER_TRANSPORT = "gef_project.devserver.valkey:Transport"
+# A caller waits no longer than this for a broker that is away; the monitor sends again what was not.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0}
 # Runs have a queue of their own: long ones in every slot of a worker must not keep the monitor and the
 # e-mails waiting. A worker serves both queues unless -Q names one.
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "runs")]
 CELERY_TASK_ROUTES = {"executions.tasks.run_execution": {"queue": "runs"}}
 CELERY_TASK_IGNORE_RESULT = True
 # Acknowledged when a worker starts it, not when it ends: brokers deliver again what they take for forgotten,
-# after half an hour or an hour. What a killed worker had is found by the monitor.
+# Redis and Valkey after an hour (kombu's visibility timeout), RabbitMQ after half an hour. So only what waits
+# in a worker whose slots are all busy may come twice, which does no harm: an execution is claimed once. What
+# a killed worker had is found by the monitor, long before.
 CELERY_TASK_ACKS_LATE = False
 # A run is long: fetch no more messages than there are slots.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -350,4 +354,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": _read(env.log_level, "LOG_LEVEL", "INFO")},
+    # Django's own handler would write each of its lines once more when DEBUG is on.
+    "loggers": {"django": {"handlers": []}},
 }

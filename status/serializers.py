@@ -12,7 +12,7 @@ _FIELDS = {
     "timestamp": "When it happened. Never decreases from one row to the next.",
     "status_from": "Where the execution came from; null if it was created, or if the row is a snapshot.",
     "status_to": "Where it went; null if it was deleted, or if the row is a snapshot.",
-    "execution_id": "The execution that moved. It may have been deleted since. Null for a snapshot.",
+    "execution_id": "Which execution it was. It may have been deleted since. Null for a snapshot.",
     "actor": "The id of the user who did it; null if it was no user.",
     "source": "What did it: api, admin, worker, monitor, cleanup, shell …; empty in rows of old versions.",
     "reason": "Why, in words.",
@@ -21,6 +21,8 @@ _FIELDS = {
     f"executions_{status.lower()}": f"How many executions were {status} right after this change."
     for status in Status
 }
+for _name in ("executions_pending", "executions_cancelled"):
+    _FIELDS[_name] += " 0 in rows of old versions, which did not record it."
 
 ROW = {
     "id": 316,
@@ -82,7 +84,7 @@ class StatusPageSerializer(serializers.Serializer):
         required=False,
         allow_null=True,
         help_text="Only with a filter: null if every row of the time was looked at. Otherwise data and total "
-        "are of the rows up to this moment, in the order of sort; ask on from there.",
+        "are of the rows up to this time, in the order of sort; ask on from there.",
     )
 
 

@@ -14,4 +14,4 @@ class Source(models.TextChoices):
     CLEANUP = "cleanup", "Clean-up"  # the task that ends or deletes what is too old
     SHELL = "shell", "Shell"  # somebody by hand
     MIGRATION = "migration", "Migration"  # the first snapshot
-    REPAIR = "repair", "Repair"  # a later snapshot that states the truth
+    REPAIR = "repair", "Repair"  # an operator: a forced status, or a later snapshot

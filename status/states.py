@@ -43,6 +43,6 @@ def sources_of(status: Status) -> list[Status]:
     return [source for source in Status if status in TRANSITIONS[source]]
 
 
-def count_field(status: Status) -> str:
+def count_field(status: str) -> str:
     """The name of the log's column that counts the executions in ``status``."""
     return f"executions_{status.lower()}"

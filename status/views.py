@@ -36,17 +36,19 @@ from .serializers import PAGE, ROW, BucketsSerializer, StatusLogSerializer, Stat
 
 TRACKING = """
 Every change of an execution's status writes one row, in the same transaction as the change: when an
-execution is created, whenever it moves, and when it is deleted. Nothing is polled or sampled, so no
-change is missed, and the counts of a row are the true numbers of executions per status at that moment,
+execution is created, at each transition, and when it is deleted. Nothing is polled or sampled, so no
+change is missed, and the counts of a row are the true numbers of executions per status right after it,
 whatever happened at the same time.
 
-- `id` grows by exactly one from row to row, and `timestamp` never decreases: who remembers the last
-  `id` has missed nothing.
-- `status_from` and `status_to` say what moved: a creation has no `status_from`, a deletion no
+- `id` grows by exactly one from row to row, and `timestamp` never decreases: a client that remembers the
+  last `id` has missed nothing.
+- `status_from` and `status_to` are the transition: a creation has no `status_from`, a deletion no
   `status_to`. A row with neither is a snapshot: the counts were taken anew, after an upgrade or a repair.
 - `executions_pending`, `_ready`, `_running`, `_finished`, `_failed` and `_cancelled` count the
   executions after the change; `executions_active` is the sum of the first three.
 - `execution_id` says which execution it was; `actor`, `source` and `reason` say who did it, by what, and why.
+- Rows of old versions, which counted every two minutes, come first. They have no transition and an empty
+  `source`. How many executions were pending and cancelled was not recorded then: both are 0 in these rows.
 
 For staff only.
 """
@@ -61,15 +63,17 @@ listed here are ignored.
 on) or month of the time zone `tz`, also if nothing happened in it, from the oldest row that is kept until
 now. Each is whole, whatever time is asked for. Levels are those at its end; `executions_finished`, `_failed`
 and `_cancelled` are how many executions *ended* in it, whether or not they have been deleted since. A repair
-of the counts ends nothing. For the time of the old periodic task, which recorded counts and no moves, they
-are by how much the counts have grown: at least so many have ended.
+of the counts ends nothing. For the time of the old periodic task, which recorded counts and no transitions,
+they are by how much the counts have grown: at least so many have ended. Pending and cancelled executions were
+not recorded then, and read 0.
 
 **What is new.** With `after` come the rows after that id, oldest first, and `total` is how many there are.
 `wait` holds the answer until there is one; an empty list means to ask again. With
 `Accept: text/event-stream` they come as a stream of server-sent events, each with the row's `id` and the row
 as its data, from `Last-Event-ID`, `after` or now on; a comment every 15 seconds shows that the stream is
 alive. It ends with an event `end` that says why (`restarting`, `token_expired`, `gone`): come back with the
-last id and a token that is good. Who does so sees every row once, in order, whatever is restarted in between.
+last id and a valid token. A client that does so gets every row once, in order, whatever is restarted in
+between.
 """
 
 EVENT_STREAM = "text/event-stream"

@@ -123,7 +123,8 @@ class Execution(models.Model):
     def duration(self) -> timedelta:
         """From creation to the end, or to now."""
         end: datetime = self.end_date or timezone.now()
-        return end - self.start_date
+        duration: timedelta = end - self.start_date
+        return duration
 
     @retry_deadlocks
     @transaction.atomic
@@ -228,12 +229,12 @@ class Execution(models.Model):
         Returns:
             False when it is not PENDING any more: another worker has it, or it has ended.
         """
-        attribution = Attribution(source="worker", reason=f"claimed by {worker}")
-        if not self.update_from(Status.PENDING, Change(self.pk, Status.READY), attribution):
+        pending = type(self).objects.filter(pk=self.pk, status=Status.PENDING)
+        if not pending.update(worker=worker, dispatched_at=Now(), heartbeat_at=Now()):
             return False
         self.worker = worker
-        claimed = {"worker": worker, "dispatched_at": Now(), "heartbeat_at": Now()}
-        return bool(type(self).objects.filter(pk=self.pk).update(**claimed))
+        attribution = Attribution(source="worker", reason=f"claimed by {worker}")
+        return self.update_from(Status.PENDING, Change(self.pk, Status.READY), attribution) is not None
 
     @retry_deadlocks
     @transaction.atomic

@@ -138,7 +138,8 @@ def update_all(
         How many there are, and the ids of those that have ended by it.
     """
     values = [change.status, *_values(change), *params, change.status in TERMINAL]
-    with attributed_to(*attribution, permission=TRANSITION), connection.cursor() as cursor:
+    permitted = attributed_to(*attribution, permission=TRANSITION, savepoint=False)
+    with permitted, connection.cursor() as cursor:
         cursor.execute(_UPDATE_ALL.format(locked), values)
         changed, ended = cursor.fetchone()
     return changed, ended or []
@@ -154,7 +155,8 @@ def update_each(changes: Sequence[Change], attribution: Attribution) -> None:
         [change.status for change in changes],
         *map(list, zip(*map(_values, changes), strict=True)),
     ]
-    with attributed_to(*attribution, permission=TRANSITION), connection.cursor() as cursor:
+    permitted = attributed_to(*attribution, permission=TRANSITION, savepoint=False)
+    with permitted, connection.cursor() as cursor:
         cursor.execute(_UPDATE_EACH, columns)
 
 

@@ -22,7 +22,7 @@ from executions import monitoring
 
 T = TypeVar("T")
 
-CONF = ["broker_transport_options", "task_default_queue", "task_routes"]
+CONF = ["broker_url", "task_default_queue", "task_routes"]
 
 
 def eventually(look: Callable[[], T], seconds: float = 30) -> T:

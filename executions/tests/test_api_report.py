@@ -123,6 +123,24 @@ def test_another_report_of_the_same_end_is_refused_and_logged(
     assert stored(execution).results == RESULTS
 
 
+@pytest.mark.parametrize(
+    ("first", "again", "status_code"),
+    [
+        ({"ok": True}, {"ok": 1}, 409),
+        ([0], [False], 409),
+        ({"n": 1}, {"n": 1.0}, 200),
+        ({"a": [1, {"b": None}], "c": ""}, {"c": "", "a": [1, {"b": None}]}, 200),
+        ({"a": 1}, {"a": 1, "b": 2}, 409),
+    ],
+)
+def test_results_are_compared_as_json(
+    execution: Execution, first: object, again: object, status_code: int
+) -> None:
+    report(execution, status="FINISHED", results=first)
+    assert report(execution, status="FINISHED", results=again).status_code == status_code
+    assert stored(execution).results == first
+
+
 def test_progress_after_the_end_is_refused_and_logged(execution: Execution) -> None:
     execution.cancel()
     answer = report(execution, progress=100)

@@ -39,8 +39,8 @@ def by_run(script: Script, user: User) -> None:
 
 def by_copy(script: Script, user: User) -> None:
     row = Execution(script=script, user=user)
-    columns = "id, script_id, user_id, params, results, status, progress, start_date, worker"
-    values = (row.pk, script.pk, user.pk, "{}", "{}", "PENDING", 0, row.start_date, "")
+    columns = "id, script_id, user_id, params, results, status, progress, worker"
+    values = (row.pk, script.pk, user.pk, "{}", "{}", "PENDING", 0, "")
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY executions_execution ({columns}) FROM STDIN") as copy,

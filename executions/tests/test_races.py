@@ -10,13 +10,12 @@ from contextlib import suppress
 import pytest
 from django.db import transaction
 
-from benchmarks.database import in_processes
 from executions.models import Execution, ExecutionQuerySet, Script
 from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import find_deadlocks_soon, race, raised
+from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory

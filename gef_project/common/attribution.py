@@ -13,7 +13,12 @@ _WRITE = ", ".join(f"set_config('status_log.{name}', %s, true)" for name in _NAM
 
 @contextmanager
 def attributed_to(
-    actor: AbstractBaseUser | None = None, source: str = "", reason: str = "", *, permission: str = ""
+    actor: AbstractBaseUser | None = None,
+    source: str = "",
+    reason: str = "",
+    *,
+    permission: str = "",
+    savepoint: bool = True,
 ) -> Iterator[None]:
     """Attribute what the block changes, which is one transaction, or a part of one.
 
@@ -21,8 +26,9 @@ def attributed_to(
 
     Args:
         permission: what the block may do to statuses; only for the methods that change them.
+        savepoint: whether an error inside leaves an outer transaction usable.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=savepoint), connection.cursor() as cursor:
         inner = [str(actor.pk) if actor else "", source, reason, permission]
         cursor.execute(f"SELECT {_READ}, {_WRITE}", inner)
         outer = cursor.fetchone()[: len(_NAMES)]

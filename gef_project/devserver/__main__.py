@@ -1,20 +1,20 @@
 """The entry: ``python -m gef_project.devserver``. What goes wrong is said in one line, on stderr."""
 
 import os
-import signal
 import sys
 
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from gef_project.common.interruption import stop_on_signals
+
 from . import CannotRun
 
 
 def main() -> int:
-    # As Ctrl-C does: it ends what is going on, and what has been started is stopped on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
     try:
+        stop_on_signals()
         django.setup()
         from .run import run
 

@@ -11,7 +11,7 @@ from status.models import StatusLog
 from status.states import Status
 
 
-class Tour:
+class Demo:
     def __init__(self, user: User) -> None:
         self._user = user
         self._cancel_after: dict[UUID, float] = {}  # seconds of running
@@ -24,14 +24,14 @@ class Tour:
             if example.cancel_after is not None:
                 self._cancel_after[execution.pk] = example.cancel_after
 
-    def see(self, row: StatusLog) -> None:
-        """Set the time for what is to be cancelled once it is running."""
+    def schedule_cancellation(self, row: StatusLog) -> None:
+        """Once an execution that is to be cancelled is running, set the time for it."""
         if row.status_to == Status.RUNNING and row.execution_id in self._cancel_after:
             seconds = self._cancel_after.pop(row.execution_id)
             self._cancel_at[row.execution_id] = time.monotonic() + seconds
 
-    def go_on(self) -> None:
-        """Cancel what is due."""
+    def cancel_due(self) -> None:
+        """Cancel those whose time has come."""
         for execution_id, due in list(self._cancel_at.items()):
             if time.monotonic() >= due:
                 self._cancel(execution_id)

@@ -1,4 +1,4 @@
-"""What must be so before anything is started; each step says in one line why it cannot be."""
+"""What is checked and made before anything is started; each step says in one line why it cannot be."""
 
 import fcntl
 import io
@@ -15,17 +15,17 @@ from django.db import Error, connection
 from kombu.exceptions import OperationalError
 
 from gef_project.accounts.models import User
-from gef_project.devserver.postgresql.server import server
 from gef_project.operations.checks import check_servers
 
-from . import CannotRun
+from . import CannotRun, valkey
+from .postgresql import server as postgresql
 
 ADMIN_EMAIL = "admin@example.org"
 
 
 @contextmanager
-def only_one() -> Iterator[None]:
-    """Hold the directory of the data; the kernel lets go of it however this process ends."""
+def lock_var_dir() -> Iterator[None]:
+    """Only one at a time uses the data; the kernel releases the lock however this process ends."""
     path = settings.VAR_DIR / "run.lock"
     with path.open("a+") as lock:
         try:
@@ -41,16 +41,18 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def keep_embedded_server() -> None:
-    """From here on it is stopped at the end, though this should not get as far as to connect to it.
+def join_embedded_servers() -> None:
+    """Have them stopped at the end, even if this process never connects to them.
 
-    That of a killed run may have no user left who would.
+    Those of a killed run may have no other user left.
     """
     if connection.settings_dict["ENGINE"] == "gef_project.devserver.postgresql":
-        server.join()
+        postgresql.server.join()
+    if settings.CELERY_BROKER_URL.startswith("valkey://"):
+        valkey.Server.for_this_process(settings.VAR_DIR).join()
 
 
-def port_is_free(port: int) -> None:
+def check_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -59,7 +61,7 @@ def port_is_free(port: int) -> None:
             raise CannotRun(f"Port {port} cannot be used: {error.strerror}. Set PORT to another.") from error
 
 
-def find_database() -> None:
+def check_database() -> None:
     try:
         connection.ensure_connection()
         problems = check_servers(["default"])
@@ -70,7 +72,7 @@ def find_database() -> None:
             raise CannotRun(f"{problem.msg} {problem.hint}")
 
 
-def find_broker() -> None:
+def check_broker() -> None:
     with current_app.connection_for_write(connect_timeout=5) as broker:
         try:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=5)
@@ -85,7 +87,7 @@ def migrate() -> None:
         raise CannotRun(f"The database cannot be migrated: {first_line(error)}") from error
 
 
-def have_admin(say: Callable[[str], None]) -> User:
+def get_or_create_admin(say: Callable[[str], None]) -> User:
     """The first administrator; made, and its password told, if there is none yet."""
     admin = User.objects.filter(is_superuser=True, is_active=True).order_by("date_joined").first()
     if admin is None:

@@ -13,20 +13,19 @@ from status.models import StatusLog
 from status.tail import Follower, Line
 
 from . import CannotRun
-from .demo import Tour
+from .demo import Demo
 from .preparation import (
-    find_broker,
-    find_database,
+    check_broker,
+    check_database,
+    check_port,
     first_line,
-    have_admin,
-    keep_embedded_server,
+    get_or_create_admin,
+    join_embedded_servers,
+    lock_var_dir,
     migrate,
-    only_one,
-    port_is_free,
     register_examples,
 )
-from .processes import Group
-from .readiness import wait_until_up
+from .processes import Group, wait_until_up
 
 TICK = 0.1  # seconds between two looks at the ledger and the processes
 DATABASE_PATIENCE = 60.0  # seconds that the database may be away
@@ -43,7 +42,7 @@ SERVICES = {
     "beat": ["celery", "--app=gef_project", "beat", "--loglevel=INFO", "--pidfile="],
 }
 # SIGQUIT has a worker stop its runs, and put back what it has not begun; at SIGTERM it would wait for them.
-STOP_BY = {"web": signal.SIGTERM, "worker": signal.SIGQUIT, "beat": signal.SIGTERM}
+STOP_SIGNALS = {"web": signal.SIGTERM, "worker": signal.SIGQUIT, "beat": signal.SIGTERM}
 
 
 def run() -> None:
@@ -53,24 +52,25 @@ def run() -> None:
         CannotRun: something is in the way, or one of the processes has ended.
         KeyboardInterrupt: it was stopped.
     """
-    with only_one():
-        keep_embedded_server()
+    with lock_var_dir():
+        join_embedded_servers()
         group = Group(settings.VAR_DIR)
         if left := group.stop_leftovers():
             _say(f"Stopped {left} processes that a killed run had left behind.")
-        port_is_free(settings.PORT)
-        find_database()
-        find_broker()
+        _name_former_broker()
+        check_port(settings.PORT)
+        check_database()
+        check_broker()
         migrate()
-        admin = have_admin(_say)
+        admin = get_or_create_admin(_say)
         register_examples()
         feed = Follower(StatusLog.objects.newest().pk)
         try:
             for name, module_and_arguments in SERVICES.items():
-                group.start(name, [sys.executable, "-m", *module_and_arguments], STOP_BY[name])
+                group.start(name, [sys.executable, "-m", *module_and_arguments], STOP_SIGNALS[name])
             wait_until_up(group)
             _introduce()
-            _follow(group, feed, Tour(admin))
+            _follow(group, feed, Demo(admin))
         finally:
             # From here on, another Ctrl-C changes nothing: it is being done.
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,6 +80,12 @@ def run() -> None:
             group.stop()
             with suppress(Error, BrokenPipeError):
                 _print(feed)
+
+
+def _name_former_broker() -> None:
+    folder = settings.VAR_DIR / "broker"
+    if folder.exists():
+        _say(f"{os.path.relpath(folder)} is of an earlier version's broker and not read any more; remove it.")
 
 
 def _introduce() -> None:
@@ -94,15 +100,15 @@ def _introduce() -> None:
     )
 
 
-def _follow(group: Group, feed: Follower, tour: Tour) -> None:
-    tour.submit()
+def _follow(group: Group, feed: Follower, demo: Demo) -> None:
+    demo.submit()
     seen = time.monotonic()
     while True:
         group.raise_if_one_ended()
         try:
             for row in _print(feed):
-                tour.see(row)
-            tour.go_on()
+                demo.schedule_cancellation(row)
+            demo.cancel_due()
             seen = time.monotonic()
         except Error as error:
             # The next connection starts the embedded server anew; another one may come back.

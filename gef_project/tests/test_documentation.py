@@ -1,4 +1,4 @@
-"""The examples of docs/api.md run as they stand."""
+"""The documents say what is so: the examples of docs/api.md run as they stand, files that are named exist."""
 
 import os
 import re
@@ -20,6 +20,11 @@ from status.verification import first_fault
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGE = settings.BASE_DIR / "docs" / "api.md"
+PAGES = [
+    *settings.BASE_DIR.glob("*.md"),
+    *settings.BASE_DIR.glob(".github/*.md"),
+    *settings.BASE_DIR.glob("docs/**/*.md"),
+]
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail"], "python": [sys.executable, "-W", "error"]}
 TOOLS = all(map(shutil.which, ("bash", "curl", "gzip", "jq")))
 LANGUAGES = pytest.mark.parametrize(
@@ -34,6 +39,17 @@ LANGUAGES = pytest.mark.parametrize(
 def blocks(section: str, language: str) -> str:
     [text] = re.findall(rf"^## {section}\n(.*?)(?=^## )", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+
+
+def exists(path: str, page: Path) -> bool:
+    """Whether there is such a file in the project or beside the page; a bare name: anywhere in an app."""
+    roots = [settings.BASE_DIR, page.parent]
+    anywhere = (
+        app
+        for name in ("executions", "gef_project", "status")
+        for app in (settings.BASE_DIR / name).rglob(path)
+    )
+    return any((root / path).exists() for root in roots) or ("/" not in path and any(anywhere))
 
 
 @pytest.fixture
@@ -103,3 +119,13 @@ def test_the_change_feed(follow, execution: Execution, language: str) -> None:
     printed = follow("The change feed", language)
     assert "CANCELLED" in printed
     assert str(execution.pk) in printed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(settings.BASE_DIR)))
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    named = re.findall(r"`([\w./]*[\w/]\.(?:py|sql|md|toml|txt|lock))`", text)
+    missing = [path for path in linked if not (page.parent / path).exists()]
+    missing += [path for path in named if "NNNN" not in path and not exists(path, page)]
+    assert missing == []

@@ -21,7 +21,13 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 @pytest.mark.parametrize(
     ("who", "phases"), [("staff", "examples,coverage,fuzzing,stateful"), ("user", "examples,fuzzing")]
 )
-def test_no_check_fails(who: str, phases: str, owner: User, admin: User, tmp_path: Path) -> None:
+def test_no_check_fails(
+    who: str, phases: str, owner: User, admin: User, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    random_requests = request.config.getoption("requests_per_operation")
+    examples = ["--max-examples", str(random_requests or 5)]
+    if not random_requests:
+        examples += ["--generation-deterministic"]
     ExecutionFactory(pk=EXECUTION_ID, user=owner, script=ScriptFactory(pk=SCRIPT_ID))
     token = refresh_token_for({"staff": admin, "user": owner}[who]).access_token
     with web_server() as server:
@@ -29,14 +35,14 @@ def test_no_check_fails(who: str, phases: str, owner: User, admin: User, tmp_pat
             [
                 *(Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG),
                 *("run", f"{server.url}/api/schema", "--header", f"Authorization: Bearer {token}"),
-                *("--checks", "all", "--phases", phases, "--max-examples", "5", "--generation-deterministic"),
+                *("--checks", "all", "--phases", phases, *examples),
                 *("--request-timeout", "10", "--warnings", "off", "--no-color"),
             ],
             cwd=tmp_path,
             env={"PATH": "", "HOME": str(tmp_path), "PYTHONIOENCODING": "utf-8"},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=None if random_requests else 150,
         )
     assert run.returncode == 0, run.stdout + run.stderr
     tested = re.search(r"Tested: (\d+)", run.stdout)

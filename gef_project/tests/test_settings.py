@@ -1,12 +1,15 @@
 """Odd values in the environment: one clear line each, before anything else happens."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+
+from gef_project.settings import env
 
 pytestmark = pytest.mark.apart
 
@@ -86,3 +89,42 @@ def test_mail_goes_where_the_url_says(tmp_path: Path) -> None:
         EMAIL_URL=f"file://{tmp_path}",
     )  # fmt: skip
     assert done.stdout.strip() == str(tmp_path)
+
+
+def test_each_line_of_the_log_is_written_once() -> None:
+    code = "import logging; logging.getLogger('django.request').error('once')"
+    for debug in (True, False):
+        environment = {"DEBUG": str(debug)} if debug else DEPLOYED
+        done = manage("shell", "-v0", "-c", code, **environment)
+        assert done.stderr.count("once") == 1
+
+
+def test_what_is_made_is_for_its_user_alone(tmp_path: Path) -> None:
+    code = """if True:
+        from django.core.mail import send_mail
+        from django.db import connection
+        from celery import current_app
+        from executions.process import Process
+        from executions.models import Execution, Script
+        connection.ensure_connection()
+        current_app.send_task("nothing")
+        send_mail("subject", "body", None, ["owner@example.org"])
+        process = Process(Execution(script=Script(command=["true"]), params={"secret": 1}))
+        process.end()
+    """
+    var_dir = tmp_path / "new"
+    done = manage("shell", "-v0", "-c", code, VAR_DIR=str(var_dir), DATABASE_URL="", CELERY_BROKER_URL="")
+    assert done.stderr == ""
+    made = [path for path in var_dir.rglob("*") if not path.is_symlink()]
+    assert {"params.json", "mail", "postgres.log", "appendonlydir", "secret-key"} <= {
+        path.name for path in made
+    }
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+    # Only the embedded PostgreSQL's own user gets into the directory, if root has started it.
+    assert var_dir.stat().st_mode & 0o777 == (0o710 if os.geteuid() == 0 else 0o700)
+
+
+def test_every_variable_is_described_and_nothing_else_is() -> None:
+    page = (settings.BASE_DIR / "docs" / "configuration.md").read_text()
+    described = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert sorted(described) == sorted(env.dump())

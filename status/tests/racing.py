@@ -1,5 +1,6 @@
-"""Run code in threads, each with a database connection of its own."""
+"""Run code in threads or processes, each with a database connection of its own."""
 
+import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, connections, transaction
+
+fork = multiprocessing.get_context("fork")
 
 
 def find_deadlocks_soon() -> None:
@@ -31,6 +34,34 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))
+
+
+def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Call ``work(number)`` in ``count`` forked processes at once; what each returned.
+
+    Raises:
+        RuntimeError: a process failed.
+    """
+    connections.close_all()
+    results = fork.SimpleQueue()
+
+    def run(number: int) -> None:
+        try:
+            results.put((number, work(number), None))
+        except BaseException as error:
+            results.put((number, None, repr(error)))
+        finally:
+            connections.close_all()
+
+    processes = [fork.Process(target=run, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    outcomes = sorted((results.get() for _ in processes), key=lambda outcome: outcome[0])
+    for process in processes:
+        process.join()
+    if errors := [error for _, _, error in outcomes if error]:
+        raise RuntimeError("; ".join(errors))
+    return [result for _, result, _ in outcomes]
 
 
 def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:

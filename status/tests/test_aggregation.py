@@ -221,8 +221,8 @@ def test_a_year_of_hours_reads_no_row_but_the_boundaries() -> None:
     assert len(plans) == 4
     assert all("Seq Scan" not in plan for plan in plans)
     assert "status_log_timestamp" in plans[1]
-    assert "status_log_ended_deleted" in plans[2]
-    assert "status_log_recounted" in plans[3]
+    assert "status_log_end_undone" in plans[2]
+    assert "status_log_snapshot" in plans[3]
 
 
 def this_day() -> list[datetime]:

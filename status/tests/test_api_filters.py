@@ -113,7 +113,7 @@ def test_one_executions_rows_are_found_by_an_index(admin: User, execution: Execu
     with connection.cursor() as cursor:
         for sql in read:
             cursor.execute(f"EXPLAIN {sql}")
-            assert "status_log_one_row_per_move" in str(cursor.fetchall())
+            assert "status_log_execution" in str(cursor.fetchall())
 
 
 @pytest.mark.parametrize("query", ["execution_id=x", "status_from=CANCELLING", "actor=me"])

@@ -26,7 +26,7 @@ Process = subprocess.Popen[str]
 
 @pytest.fixture
 def following() -> Iterator[Process]:
-    """Following from the first row on, as JSON."""
+    """Following from the first row on, as JSON; SIGINT is ignored from birth, as after ``&`` in a script."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "follow_status", "--after", "0", "--json"],
         cwd=settings.BASE_DIR,
@@ -34,6 +34,7 @@ def following() -> Iterator[Process]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     with process:
         yield process
@@ -67,6 +68,14 @@ def test_it_prints_each_row_once_also_when_the_database_was_away(
     away, back = complaints.splitlines()
     assert away.startswith("The database is away: ")
     assert back == "The database is back."
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_either_signal_ends_it(number: signal.Signals, following: Process) -> None:
+    next_id(following)
+    following.send_signal(number)
+    assert following.communicate(timeout=30) == ("", "")
+    assert following.returncode == 0
 
 
 def test_a_line_says_when_which_from_where_to_where_and_the_counts(execution: Execution) -> None:

@@ -1,15 +1,26 @@
-"""Old rows survive the way to the ledger, and the way back."""
+"""The rows of the periodic task survive the way to the ledger, and the way back."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.apps.registry import Apps
-from django.db import connection
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import InternalError, connection, connections, transaction
+from django.db.migrations.recorder import MigrationRecorder
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
+from gef_project.common import migrations as kit
+from gef_project.common.management.commands.migrate import LOCK
 from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault
@@ -19,15 +30,15 @@ from .migrating import migrate, migrated_back
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PERIODIC = ("status", "0001_initial")
-TOTALS_GONE = ("status", "0002_count_cancelled_instead_of_totals")
-BEFORE_GUARDS = ("executions", "0001_initial")
-NEWEST = ("status", "0011_append_together")
-BEFORE_LAST_MOVES = ("executions", "0007_leave_room_for_moves")
+CANCELLED_COUNTED = ("status", "0002_count_cancelled")
+BEFORE_LEDGER = ("status", "0003_record_transitions")
+NEWEST = ("status", "0005_remove_periodic_task")
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 def old_row(minute: int, **counts: int) -> dict[str, Any]:
+    """As the periodic task wrote it: those that ended since the row before, and a total of all."""
     names = ("active", "ready", "running", "finished", "failed", "count")
     return {
         "timestamp": NOON + timedelta(minutes=minute),
@@ -37,105 +48,215 @@ def old_row(minute: int, **counts: int) -> dict[str, Any]:
     }
 
 
-# Each with what its total implies.
 OLD_ROWS = [
-    (
-        old_row(0, active=6, ready=1, running=2, finished=10, failed=3, count=21),
-        {"pending": 3, "cancelled": 2},
-    ),
-    (old_row(2, active=3, ready=1, running=2, finished=4, failed=1, count=8), {"pending": 0, "cancelled": 0}),
-    # Its task counted neither pending nor active ones.
-    (old_row(4, active=0, ready=1, running=2, finished=4, failed=1, count=9), {"pending": 0, "cancelled": 1}),
-    # A total that is too small implies nothing.
-    (old_row(6, active=2, ready=1, running=1, finished=4, failed=1, count=3), {"pending": 0, "cancelled": 0}),
+    old_row(0, active=6, ready=1, running=2, finished=10, failed=3, count=1021),
+    old_row(2, active=3, ready=1, running=2, finished=4, failed=1, count=1021),
+    old_row(4, active=0, ready=1, running=2, finished=4, failed=1, count=1022),
 ]
 
 
 @pytest.fixture
 def old_apps() -> Iterator[Apps]:
-    """A database of the periodic task's time, with its rows; a hole in their ids after the second."""
+    """A database of the periodic task's time, with its rows, whose ids have a hole and are not in order."""
     with migrated_back(PERIODIC) as apps:
         model = apps.get_model("status", "StatusLog")
         model.objects.all().delete()
-        for number, (row, _) in enumerate(OLD_ROWS):
-            log = model.objects.create(id=number + 1 if number < 2 else number + 40, **row)
+        for pk, row in zip((90, 3, 41), OLD_ROWS, strict=True):
+            log = model.objects.create(id=pk, **row)
             model.objects.filter(pk=log.pk).update(timestamp=row["timestamp"])
         yield apps
 
 
-def test_old_rows_get_the_counts_that_their_total_implies(old_apps: Apps) -> None:
-    model = migrate(("status", "0003_count_pending")).get_model("status", "StatusLog")
-    for log, (row, implied) in zip(model.objects.order_by("id"), OLD_ROWS, strict=True):
-        assert log.timestamp == row["timestamp"]
-        assert log.executions_finished == row["executions_finished"]
-        assert {name: getattr(log, f"executions_{name}") for name in implied} == implied
-
-
-def test_the_way_back_restores_the_total_as_the_sum(old_apps: Apps) -> None:
+def test_old_rows_keep_what_was_recorded_and_nothing_is_invented(old_apps: Apps) -> None:
     migrate(NEWEST)
-    model = migrate(PERIODIC).get_model("status", "StatusLog")
-    restored = [
-        {name: getattr(log, name) for name in OLD_ROWS[0][0] if name not in ("users_count", "scripts_count")}
-        for log in model.objects.order_by("id")
-    ]
-    expected = [
-        {name: value for name, value in row.items() if name not in ("users_count", "scripts_count")}
-        for row, _ in OLD_ROWS
-    ]
-    expected[3]["executions_count"] = 7  # what its other counts add up to
-    assert restored == expected
+    *old, first = StatusLog.objects.order_by("id")
+    assert [log.pk for log in old] == [1, 2, 3]
+    for log, row in zip(old, OLD_ROWS, strict=True):
+        recorded = {name: value for name, value in row.items() if hasattr(log, name)}
+        assert {name: getattr(log, name) for name in recorded} == recorded
+        assert (log.executions_cancelled, log.executions_pending, log.source) == (0, 0, "")
+        assert log.is_periodic
+    assert (first.pk, first.source, first.is_periodic) == (4, "migration", False)
 
 
-def test_the_new_count_is_zero_unless_said_and_the_totals_are_gone(old_apps: Apps) -> None:
-    model = migrate(TOTALS_GONE).get_model("status", "StatusLog")
-    assert model.objects.create(id=100).executions_cancelled == 0  # the sequence knows nothing of the rows
-    names = {field.name for field in model._meta.fields}
-    assert names.isdisjoint({"executions_count", "users_count", "scripts_count"})
+def test_the_counts_change_without_a_rewrite_of_the_table(old_apps: Apps) -> None:
+    before = file_of_table()
+    migrate(CANCELLED_COUNTED)
+    assert file_of_table() == before
 
 
-def test_the_ledger_goes_on_from_the_old_rows_with_a_snapshot(old_apps: Apps) -> None:
+def test_a_view_that_reads_a_column_that_goes_is_not_dropped_silently(old_apps: Apps) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE VIEW totals AS SELECT users_count FROM status_log")
+        with pytest.raises(InternalError, match="view totals depends on"):
+            migrate(CANCELLED_COUNTED)
+        cursor.execute("DROP VIEW totals")
+
+
+def file_of_table() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_filepath('status_log')")
+        return str(cursor.fetchone()[0])
+
+
+def test_the_ledger_goes_on_from_the_old_rows(old_apps: Apps) -> None:
     migrate(NEWEST)
-    *old, snapshot = StatusLog.objects.order_by("id")
-    assert [log.id for log in old] == [1, 2, 3, 4]
-    assert (snapshot.id, snapshot.source) == (5, "migration")
-    assert (snapshot.status_from, snapshot.status_to, snapshot.execution_id) == (None, None, None)
     ExecutionFactory().update_status(Status.RUNNING)
+    assert list(StatusLog.objects.order_by("id").values_list("id", flat=True)) == [1, 2, 3, 4, 5, 6]
     assert StatusLog.objects.newest().executions_running == 1
     assert first_fault() is None
 
 
-def test_the_snapshot_states_the_executions_that_there_are() -> None:
+def test_the_check_says_which_rows_it_does_not_look_at(old_apps: Apps) -> None:
+    migrate(NEWEST)
+    output = StringIO()
+    call_command("check_status_log", stdout=output)
+    assert "Not checked: the rows 1 to 3, of the old periodic task." in output.getvalue()
+
+
+def test_the_first_row_counts_executions_that_have_any_status() -> None:
     for status in (Status.PENDING, Status.RUNNING, Status.RUNNING, Status.CANCELLED):
         ExecutionFactory(status=status)
-    with migrated_back(("status", "0006_append_in_order"), BEFORE_GUARDS):
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM status_log")  # as if they were older than the ledger
+    with migrated_back(PERIODIC) as apps:
+        apps.get_model("status", "StatusLog").objects.all().delete()  # as if they were older than the ledger
         migrate(NEWEST)
-        snapshot = StatusLog.objects.get()
-        counts = (snapshot.executions_pending, snapshot.executions_running, snapshot.executions_cancelled)
-        assert counts == (1, 2, 1)
-        assert snapshot.executions_active == 3
+        first = StatusLog.objects.get()
+        assert (first.executions_pending, first.executions_running, first.executions_cancelled) == (1, 2, 1)
+        assert first.executions_active == 3
         Execution.objects.update_status(Status.FINISHED)
         assert StatusLog.objects.newest().executions_finished == 3
         assert first_fault() is None
 
 
-def test_what_moved_before_it_was_noted_how_moves_on_alone_and_together() -> None:
-    alone, *others = [ExecutionFactory(status=Status.RUNNING) for _ in range(3)]
-    with migrated_back(BEFORE_LAST_MOVES):
-        pass
-    assert {execution.last_move for execution in Execution.objects.all()} == {""}
-    alone.update_status(Status.READY)
-    assert Execution.objects.cancel() == 3
-    assert Execution.objects.filter(moved_in__gt=0).count() == len(others)
+def test_after_the_way_back_the_old_code_can_insert() -> None:
+    ExecutionFactory(status=Status.RUNNING)
+    ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
+    with migrated_back(PERIODIC) as apps:
+        model = apps.get_model("status", "StatusLog")
+        rows = model.objects.order_by("id").values_list("executions_running", "executions_active")
+        assert list(rows) == [(0, 0), (0, 1), (1, 1)]
+        new = model.objects.create(executions_running=1, executions_count=1)
+        assert new.pk == ids[-1] + 1
+        Execution.objects.update(status=Status.READY)  # nobody minds: there is no ledger
     assert first_fault() is None
 
 
-def test_moves_survive_the_way_back_as_plain_counts() -> None:
-    ExecutionFactory(status=Status.RUNNING)
-    before = list(StatusLog.objects.order_by("id").values_list("executions_running", "executions_pending"))
-    with migrated_back(PERIODIC) as apps:
-        logs = apps.get_model("status", "StatusLog").objects.order_by("timestamp")
-        rows = list(logs.values_list("executions_running", "executions_active", "executions_count"))
-        assert before == [(0, 0), (0, 1), (1, 0)]
-        assert rows == [(0, 1, 1), (1, 1, 1)]  # the snapshot went with its migration
+def test_who_may_read_the_table_may_read_the_copy(old_apps: Apps) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP ROLE IF EXISTS gef_test_reader; CREATE ROLE gef_test_reader")
+        cursor.execute("GRANT SELECT ON status_log TO gef_test_reader WITH GRANT OPTION")
+        cursor.execute("GRANT SELECT ON status_log TO PUBLIC")
+        try:
+            migrate(NEWEST)
+            cursor.execute("SELECT relacl::text FROM pg_class WHERE relname = 'status_log'")
+            access = cursor.fetchone()[0]
+            assert "gef_test_reader=r*/" in access
+            assert "=r/" in access
+        finally:
+            cursor.execute("REVOKE ALL ON status_log FROM PUBLIC")
+            cursor.execute("DROP OWNED BY gef_test_reader; DROP ROLE gef_test_reader")
+
+
+def test_a_migration_that_gets_no_lock_lets_others_pass_and_gives_up_in_one_line(
+    old_apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit, "TRY", 0.1)
+    monkeypatch.setattr(kit, "PAUSE", 0.1)
+    monkeypatch.setattr(kit, "PATIENCE", 0.3)
+    reading, over = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM status_log")
+            reading.set()
+            over.wait()
+        connections.close_all()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reading.wait()
+    try:
+        with pytest.raises(CommandError, match=r"status_log has been in use .* by process \d+ .* nothing"):
+            migrate(NEWEST)
+    finally:
+        over.set()
+        reader.join()
+    migrate(NEWEST)
+    assert StatusLog.objects.count() == len(OLD_ROWS) + 1
+
+
+def test_a_second_migrate_waits_for_the_first(old_apps: Apps) -> None:
+    other = connection.copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    process = migrate_in_a_process()
+    try:
+        assert process.stderr
+        assert "Another migrate is at work" in process.stderr.readline()
+        assert process.poll() is None
+    finally:
+        other.close()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert StatusLog.objects.count() == len(OLD_ROWS) + 1
+
+
+def migrate_in_a_process(name: str = "", role: str = "") -> "subprocess.Popen[str]":
+    """On the database of this test, or on the named one as that role."""
+    code = (
+        "import django; django.setup(); from django.db import connection;"
+        f" connection.settings_dict['NAME'] = {name or connection.settings_dict['NAME']!r};"
+        f" connection.settings_dict['OPTIONS']['options'] += {f' -c role={role}' if role else ''!r};"
+        " from django.core.management import call_command; call_command('migrate', verbosity=0)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "gef_project.settings"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.1, 0.2])
+def test_a_killed_migrate_can_be_run_again(old_apps: Apps, seconds: float) -> None:
+    process = migrate_in_a_process()
+    while process.poll() is None and not migrations_begun():
+        pass
+    threading.Event().wait(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    call_command("migrate", verbosity=0)
+    assert StatusLog.objects.count() == len(OLD_ROWS) + 1
+    assert first_fault() is None
+
+
+def migrations_begun() -> bool:
+    return MigrationRecorder.Migration.objects.filter(app="status", name=CANCELLED_COUNTED[1]).exists()
+
+
+def test_the_owner_of_the_database_need_not_be_a_superuser() -> None:
+    name, role = f"plain_{connection.settings_dict['NAME']}", "gef_test_owner"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"DROP ROLE IF EXISTS {role}")
+        cursor.execute(f"CREATE ROLE {role} LOGIN")
+        cursor.execute(f"CREATE DATABASE {name} OWNER {role}")
+        try:
+            process = migrate_in_a_process(name, role)
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            cursor.execute(f"DROP ROLE {role}")
+
+
+def test_a_database_of_an_unreleased_version_is_refused_in_one_line() -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("status", "0011_append_together")
+    try:
+        with pytest.raises(CommandError, match=r"does not know .*status\.0011_append_together"):
+            call_command("migrate", verbosity=0)
+    finally:
+        recorder.record_unapplied("status", "0011_append_together")

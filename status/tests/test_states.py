@@ -1,14 +1,12 @@
 """One vocabulary: every copy of it equals the one in ``states.py``."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from executions.models import Execution
+from status.checks import check_columns
 from status.models import StatusLog
 from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, sources_of
 
@@ -25,8 +23,8 @@ def test_every_active_status_can_end() -> None:
     assert all(TRANSITIONS[status] >= TERMINAL for status in ACTIVE)
 
 
-def test_nothing_returns_to_pending_and_nothing_stays() -> None:
-    assert sources_of(Status.PENDING) == []
+def test_only_a_worker_that_hands_back_leads_to_pending() -> None:
+    assert sources_of(Status.PENDING) == [Status.READY]
     assert all(status not in TRANSITIONS[status] for status in Status)
 
 
@@ -53,84 +51,43 @@ def test_the_database_knows_the_same_statuses() -> None:
 
 
 @pytest.mark.django_db
-def test_the_database_knows_the_same_moves() -> None:
-    guard = stored("SELECT prosrc FROM pg_proc WHERE proname LIKE '%legal\\_moves%'")
-    pairs = set(re.findall(r"([A-Z]+)>([A-Z]+)", guard))
-    assert pairs == {(source, target) for source in TRANSITIONS for target in TRANSITIONS[source]}
+@pytest.mark.parametrize("status_from", Status)
+@pytest.mark.parametrize("status_to", Status)
+def test_the_database_knows_the_same_transitions(status_from: Status, status_to: Status) -> None:
+    legal = stored("SELECT is_legal_transition(%s, %s)", status_from, status_to)
+    assert legal == str(status_to in TRANSITIONS[status_from])
 
 
-def stored(query: str) -> str:
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", Status)
+def test_every_function_of_the_ledger_counts_every_status(status: Status) -> None:
+    functions = stored(
+        "SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc"
+        " WHERE prosrc ~ 'executions_pending' AND NOT prosrc ~ %s",
+        count_field(status),
+    )
+    assert functions == "None"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_the_database_knows_which_statuses_end_an_execution(status: Status, execution: Execution) -> None:
+    execution.update_status(status)
+    one = Execution.objects.values("status", "outcome", "progress", "started_at").get()
+    assert one == {"status": status, "outcome": status, "progress": 100, "started_at": None}
+    assert execution.end_date == Execution.objects.get().end_date
+
+
+def stored(query: str, *parameters: str) -> str:
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(query, parameters)
         [(definition,)] = cursor.fetchall()
     return str(definition)
 
 
-# --- One door ---------------------------------------------------------------------------------------------
-
-# Where a status is written into an execution: the door itself, and its form for many.
-DOORS = {
-    Path("executions/models/execution.py"),
-    Path("executions/models/queryset.py"),
-    Path("executions/repairs.py"),  # for operators, past the rules
-}
-
-
-def assigned_statuses(path: Path) -> list[int]:
-    """The lines that set ``.status`` of something, or hand ``status=`` to a method that stores it."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        match node:
-            case ast.Assign(targets=targets):
-                stores = any(
-                    isinstance(target, ast.Attribute) and target.attr == "status" for target in targets
-                )
-            case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-                stores = isinstance(target, ast.Attribute) and target.attr == "status"
-            case ast.Call(
-                func=ast.Attribute(attr="update" | "create" | "get_or_create" | "update_or_create")
-            ):
-                stores = any(
-                    keyword.arg == "status" or "'status'" in ast.unparse(keyword.value)
-                    for keyword in node.keywords
-                )
-            case ast.Call(func=ast.Name(id="Execution" | "setattr")):
-                stores = any(keyword.arg == "status" for keyword in node.keywords) or (
-                    any(
-                        isinstance(argument, ast.Constant) and argument.value == "status"
-                        for argument in node.args
-                    )
-                )
-            case ast.Call(func=ast.Attribute(attr="bulk_update")):
-                stores = "status" in ast.unparse(node)
-            case _:
-                stores = False
-        if stores:
-            found.append(node.lineno)  # type: ignore[attr-defined]
-    return found
-
-
-def product_code() -> list[Path]:
-    base = Path(settings.BASE_DIR)
-    return [
-        path.relative_to(base)
-        for app in ("executions", "status", "gef_project")
-        for path in base.joinpath(app).rglob("*.py")
-        if not {"tests", "migrations"} & set(path.parts)
-    ]
-
-
-def test_only_the_door_assigns_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(settings.BASE_DIR)
-    assigned = {
-        path: lines for path in product_code() if (lines := assigned_statuses(path)) and path not in DOORS
-    }
-    assert assigned == {}
-
-
-def test_the_search_for_other_doors_finds_one(tmp_path: Path) -> None:
-    code = (
-        "execution.status = 'RUNNING'\nrows.update(status='FAILED')\nsetattr(execution, 'status', 'READY')\n"
-    )
-    (tmp_path / "sneaky.py").write_text(code)
-    assert assigned_statuses(tmp_path / "sneaky.py") == [1, 2, 3]
+def test_a_status_without_its_column_is_a_system_checks_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_columns() == []
+    monkeypatch.setattr("status.checks.Status", [*Status, "PAUSED"])
+    [error] = check_columns()
+    assert error.id == "status.E001"
+    assert "executions_paused" in error.msg

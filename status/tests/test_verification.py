@@ -1,7 +1,7 @@
 """The check finds each kind of fault. What breaks the ledger here can be done by a superuser only."""
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def break_it(statement: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET session_replication_role = replica")
+        cursor.execute("SET session_replication_role = replica")
         cursor.execute(statement)
         cursor.execute("SET session_replication_role = origin")
 
@@ -32,7 +32,6 @@ FAULTS = {
     "it is older than the row before it": "UPDATE status_log SET timestamp = 'epoch' WHERE id = {id}",
     "its counts are not": "UPDATE status_log SET executions_failed = 1 WHERE id = {id}",
     "executions_active is not the sum": "UPDATE status_log SET executions_active = 9 WHERE id = {id}",
-    "its move does not have the number": "UPDATE status_log SET move = 7 WHERE id = {id}",
     "its status_from is not": (
         "UPDATE status_log SET status_from = 'READY', executions_ready = executions_ready - 1,"
         " executions_pending = executions_pending + 1 WHERE id = {id}"
@@ -52,7 +51,7 @@ def test_the_first_broken_row_is_named(problem: str) -> None:
 
 @pytest.mark.parametrize("span", [1, 2, 3])
 def test_rows_are_missed_wherever_the_spans_begin(span: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole spans may be gone. What repairs came later excuses changes behind the ledger, but no gap."""
+    """Whole spans may be gone. A later repair excuses changes without a log row, but no gap."""
     monkeypatch.setattr("status.verification.SPAN", span)
     ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
     StatusLog.objects.append_snapshot(source="repair")
@@ -66,8 +65,6 @@ def test_rows_are_missed_wherever_the_spans_begin(span: int, monkeypatch: pytest
 def test_rows_that_are_pruned_meanwhile_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("status.verification.SPAN", 3)
     fourth = StatusLog.objects.order_by("id")[3]
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the moves are those of this very transaction
 
     def prune_into_the_next_span(rows: int) -> None:
         list(prune(fourth.timestamp))
@@ -116,9 +113,7 @@ def test_a_snapshot_repairs_the_counts() -> None:
 def test_after_a_repair_the_execution_goes_on_from_its_true_status() -> None:
     execution = Execution.objects.get(status=Status.RUNNING)
     break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        execution.update_status(Status.FAILED)
-    StatusLog.objects.append_snapshot(source="repair", reason="changed behind the ledger")
+    StatusLog.objects.append_snapshot(source="repair", reason="changed without a log row")
     assert first_fault() is None
     log = execution.update_status(Status.RUNNING)
     assert log is not None

@@ -1,4 +1,4 @@
-"""The embedded server: several users, and the ways in which it is killed."""
+"""The embedded PostgreSQL: several users, and the ways in which it is killed."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ import pytest
 from django.conf import settings
 
 from gef_project.common.waiting import still_running
-from gef_project.devserver.postgresql.server import DATABASE, SOCKET_PATH_MAX, Server
+from gef_project.devserver.embedded import SOCKET_PATH_MAX
+from gef_project.devserver.postgresql.server import DATABASE, Server
 
 pytestmark = pytest.mark.apart
 
@@ -81,6 +82,15 @@ def test_a_data_directory_that_was_not_completed_is_made_anew(server: Server) ->
     assert server.process() is not None
 
 
+def test_a_data_directory_that_trusted_everybody_does_so_no_more(server: Server) -> None:
+    server.start()
+    server.leave()
+    (server.data_dir / "pg_hba.conf").write_text("local all all trust\n")
+    with connect(server) as connection:
+        rules = connection.execute("SELECT auth_method FROM pg_hba_file_rules").fetchall()
+    assert rules == [("peer",)]
+
+
 def test_a_path_too_long_for_a_socket_will_do(var_dir: Path) -> None:
     deep = var_dir / ("d" * SOCKET_PATH_MAX)
     deep.mkdir()
@@ -96,4 +106,14 @@ def test_two_processes_may_start_it_at_once(server: Server, var_dir: Path) -> No
     command = [sys.executable, "manage.py", "check", "--database", "default"]
     both = [subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
+    assert server.process() is None
+
+
+def test_dbshell_opens_the_embedded_server_and_no_other(server: Server, var_dir: Path) -> None:
+    environment = {**os.environ, "VAR_DIR": str(var_dir), "DATABASE_URL": "", "PGHOST": "/nowhere"}
+    command = [sys.executable, "manage.py", "dbshell", "--", "-tAc", "SHOW data_directory"]
+    shell = subprocess.run(
+        command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True
+    )
+    assert shell.stdout.strip() == str(server.data_dir)
     assert server.process() is None

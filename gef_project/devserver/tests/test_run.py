@@ -21,6 +21,7 @@ from status.states import Status, count_field
 
 pytestmark = pytest.mark.apart
 
+SERVERS = {"postgres", "valkey-server"}
 COMMAND = [sys.executable, "-m", "gef_project.devserver"]
 LINE = re.compile(
     r"(?P<time>\d\d:\d\d:\d\d\.\d{3})  (?P<execution>[0-9a-f]{8}) (?P<slug>\S+) +"
@@ -51,6 +52,8 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # As after & in a script.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
         self.printed: list[str] = []
 
@@ -73,7 +76,7 @@ class Run:
         self.process.wait()
         return self.process.stderr.read()
 
-    def moves(self) -> list[dict[str, Any]]:
+    def transitions(self) -> list[dict[str, Any]]:
         return [match.groupdict() for line in self.printed if (match := LINE.match(line))]
 
 
@@ -89,7 +92,7 @@ def runs(environment: dict[str, str], var_dir: Path) -> Iterator[list[Run]]:
 
 
 def processes_of(var_dir: Path) -> list[psutil.Process]:
-    """The services, the scripts that they run, and the embedded server."""
+    """The services, the scripts that they run, and the embedded servers."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -124,13 +127,15 @@ def ledger(var_dir: Path) -> list[dict[str, Any]]:
 def test_it_prints_the_ledger_and_leaves_nothing_behind(
     environment: dict[str, str], var_dir: Path, runs: list[Run]
 ) -> None:
+    (var_dir / "broker").mkdir()
     runs.append(first := Run(environment))
+    first.read_until("is of an earlier version's broker")
     first.read_until("→ FINISHED", "→ FAILED", "→ CANCELLED")
     first.process.send_signal(signal.SIGINT)
     assert first.end() == ""
     assert first.process.returncode == 0
     assert processes_of(var_dir) == []
-    assert first.moves() == ledger(var_dir)
+    assert first.transitions() == ledger(var_dir)
     assert PASSWORD.search("".join(first.printed))
 
     runs.append(second := Run(environment))
@@ -144,7 +149,7 @@ def test_it_prints_the_ledger_and_leaves_nothing_behind(
     assert second.end().endswith("web has ended (status -9).\n")
     assert second.process.returncode == 1
     assert processes_of(var_dir) == []
-    assert first.moves() + second.moves() == ledger(var_dir)
+    assert first.transitions() + second.transitions() == ledger(var_dir)
     assert not PASSWORD.search("".join(second.printed))
 
 
@@ -153,7 +158,7 @@ def test_it_stops_what_a_killed_one_left(environment: dict[str, str], var_dir: P
     killed.read_until("READY → RUNNING")
     killed.process.kill()
     killed.process.wait()
-    left = [process for process in processes_of(var_dir) if process.name() != "postgres"]
+    left = [process for process in processes_of(var_dir) if process.name() not in SERVERS]
     assert left
 
     runs.append(second := Run(environment))
@@ -170,7 +175,7 @@ def test_a_server_that_a_killed_run_left_does_not_outlive_one_that_cannot_start(
 ) -> None:
     runs.append(killed := Run(environment))
     killed.read_until("- → PENDING")
-    while users := [process for process in processes_of(var_dir) if process.name() != "postgres"]:
+    while users := [process for process in processes_of(var_dir) if process.name() not in SERVERS]:
         for process in users:
             process.kill()
         psutil.wait_procs(users)

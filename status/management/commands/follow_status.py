@@ -10,14 +10,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from gef_project.accounts.arguments import row_id
+from gef_project.common.interruption import stop_on_signals
 from status.models import StatusLog
 from status.tail import Follower, Line, RowsAreGone, as_json
 
 
 class Command(BaseCommand):
     help = (
-        "Print every change of a status as it is logged, each once and in order, until Ctrl-C; also while "
-        "the database is away for a time. Times are in UTC."
+        "Print every change of a status as it is logged, each once and in order, until Ctrl-C or SIGTERM; "
+        "also while the database is away for a time. Times are in UTC."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="a JSON object a line, as the API has it")
 
     def handle(self, *args: Any, after: int | None, json: bool, **options: Any) -> None:
+        stop_on_signals()
         with suppress(KeyboardInterrupt):
             follower = Follower(self._place(after))
             coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")

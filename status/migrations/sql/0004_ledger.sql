@@ -5,7 +5,8 @@
 --
 --   status_log.actor, .source, .reason   who makes a change, by what, and why
 --   status_log.permission                'transition', 'repair' or 'import': what may be done to a status
---   status_log.writing                   on while one of these functions writes to status_log
+--   status_log.writing                   on while a trigger or a snapshot writes to status_log
+--   status_log.pruning                   on while manage.py prune_status_log deletes old rows
 --   status_log.counted                   on once this transaction has counted all executions
 
 CREATE FUNCTION is_legal_transition(status_from text, status_to text) RETURNS boolean
@@ -33,7 +34,7 @@ $$;
 
 -- One writer at a time, until its transaction ends: the row that is the newest now stays so. Returns that row.
 -- The wait is bounded also where a connection pooler has dropped the client's own lock_timeout.
-CREATE FUNCTION lock_status_log() RETURNS status_log
+CREATE FUNCTION lock_status_log(may_be_empty boolean DEFAULT false) RETURNS status_log
 LANGUAGE plpgsql AS $$
 DECLARE
     newest status_log;
@@ -47,6 +48,9 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(5764816170911001);
     SELECT * INTO newest FROM status_log ORDER BY id DESC LIMIT 1;
+    IF NOT FOUND AND NOT may_be_empty THEN
+        PERFORM refuse_status_change('status_log has no first row to count from; run manage.py migrate.');
+    END IF;
     RETURN newest;
 END
 $$;
@@ -72,8 +76,49 @@ END
 $$;
 
 
--- The triggers of executions_execution. Each runs once per statement, sees all rows that it has changed, and
--- appends a row of status_log for each, in the order of their keys.
+-- Append a row for each change of an execution: those of one statement, in the order of their keys. A creation has
+-- no status_from, a deletion no status_to; actors are who made the changes where nobody else is named. Only the
+-- triggers below call it: they alone have status_log.writing on.
+CREATE FUNCTION append_status_changes(
+    execution_ids uuid[], statuses_from text[], statuses_to text[], actors uuid[] DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    newest status_log := lock_status_log();
+    now timestamptz := greatest(clock_timestamp(), newest.timestamp);
+BEGIN
+    INSERT INTO status_log (
+        id, timestamp, execution_id, status_from, status_to,
+        executions_pending, executions_ready, executions_running,
+        executions_finished, executions_failed, executions_cancelled,
+        executions_active,
+        actor_id, source, reason
+    )
+    SELECT newest.id + place, now, execution_id, status_from, status_to,
+        newest.executions_pending + sum(count_change('PENDING', status_from, status_to)) OVER so_far,
+        newest.executions_ready + sum(count_change('READY', status_from, status_to)) OVER so_far,
+        newest.executions_running + sum(count_change('RUNNING', status_from, status_to)) OVER so_far,
+        newest.executions_finished + sum(count_change('FINISHED', status_from, status_to)) OVER so_far,
+        newest.executions_failed + sum(count_change('FAILED', status_from, status_to)) OVER so_far,
+        newest.executions_cancelled + sum(count_change('CANCELLED', status_from, status_to)) OVER so_far,
+        newest.executions_active + sum(
+            coalesce((status_to IN ('PENDING', 'READY', 'RUNNING'))::int, 0)
+            - coalesce((status_from IN ('PENDING', 'READY', 'RUNNING'))::int, 0)
+        ) OVER so_far,
+        coalesce(nullif(current_setting('status_log.actor', true), '')::uuid, actor),
+        coalesce(current_setting('status_log.source', true), ''),
+        coalesce(current_setting('status_log.reason', true), '')
+    FROM unnest(execution_ids, statuses_from, statuses_to, actors)
+        WITH ORDINALITY AS change (execution_id, status_from, status_to, actor, place)
+    WINDOW so_far AS (ORDER BY place ROWS UNBOUNDED PRECEDING);
+    IF current_setting('status_log.counted', true) = 'on' THEN
+        PERFORM check_status_counts();
+    END IF;
+END
+$$;
+
+
+-- The triggers of executions_execution. Each runs once per statement, and sees all rows that it has changed.
 --
 -- A session plans the statements in them once. Should the tables be all but empty then, reading them whole
 -- would seem best, and stay so while they grow: hence enable_seqscan and enable_nestloop.
@@ -81,42 +126,16 @@ $$;
 CREATE FUNCTION log_created_executions() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = public, pg_temp SET enable_seqscan = off SET enable_nestloop = off AS $$
-DECLARE
-    newest status_log;
-    now timestamptz;
 BEGIN
-    IF NOT EXISTS (SELECT FROM created) THEN
-        RETURN NULL;
-    END IF;
     IF EXISTS (SELECT FROM created WHERE status <> 'PENDING')
         AND current_setting('status_log.permission', true) IS DISTINCT FROM 'import' THEN
         PERFORM refuse_status_change('An execution starts as PENDING; change it by Execution.update_status.');
     END IF;
-    newest := lock_status_log();
-    now := greatest(clock_timestamp(), newest.timestamp);
     PERFORM set_config('status_log.writing', 'on', true);
-    INSERT INTO status_log (
-        id, timestamp, execution_id, status_from, status_to,
-        executions_pending, executions_ready, executions_running,
-        executions_finished, executions_failed, executions_cancelled, executions_active,
-        actor_id, source, reason
-    )
-    SELECT newest.id + row_number() OVER so_far, now, created.id, NULL, status,
-        newest.executions_pending + sum(count_change('PENDING', NULL, status)) OVER so_far,
-        newest.executions_ready + sum(count_change('READY', NULL, status)) OVER so_far,
-        newest.executions_running + sum(count_change('RUNNING', NULL, status)) OVER so_far,
-        newest.executions_finished + sum(count_change('FINISHED', NULL, status)) OVER so_far,
-        newest.executions_failed + sum(count_change('FAILED', NULL, status)) OVER so_far,
-        newest.executions_cancelled + sum(count_change('CANCELLED', NULL, status)) OVER so_far,
-        newest.executions_active + sum((end_date IS NULL)::int) OVER so_far,
-        coalesce(nullif(current_setting('status_log.actor', true), '')::uuid, user_id),
-        coalesce(current_setting('status_log.source', true), ''),
-        coalesce(current_setting('status_log.reason', true), '')
-    FROM created WINDOW so_far AS (ORDER BY created.id ROWS UNBOUNDED PRECEDING);
+    PERFORM append_status_changes(
+        array_agg(id ORDER BY id), NULL, array_agg(status ORDER BY id), array_agg(user_id ORDER BY id)
+    ) FROM created HAVING count(*) > 0;
     PERFORM set_config('status_log.writing', '', true);
-    IF current_setting('status_log.counted', true) = 'on' THEN
-        PERFORM check_status_counts();
-    END IF;
     RETURN NULL;
 END
 $$;
@@ -124,38 +143,11 @@ $$;
 CREATE FUNCTION log_deleted_executions() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = public, pg_temp SET enable_seqscan = off SET enable_nestloop = off AS $$
-DECLARE
-    newest status_log;
-    now timestamptz;
 BEGIN
-    IF NOT EXISTS (SELECT FROM deleted) THEN
-        RETURN NULL;
-    END IF;
-    newest := lock_status_log();
-    now := greatest(clock_timestamp(), newest.timestamp);
     PERFORM set_config('status_log.writing', 'on', true);
-    INSERT INTO status_log (
-        id, timestamp, execution_id, status_from, status_to,
-        executions_pending, executions_ready, executions_running,
-        executions_finished, executions_failed, executions_cancelled, executions_active,
-        actor_id, source, reason
-    )
-    SELECT newest.id + row_number() OVER so_far, now, deleted.id, status, NULL,
-        newest.executions_pending + sum(count_change('PENDING', status, NULL)) OVER so_far,
-        newest.executions_ready + sum(count_change('READY', status, NULL)) OVER so_far,
-        newest.executions_running + sum(count_change('RUNNING', status, NULL)) OVER so_far,
-        newest.executions_finished + sum(count_change('FINISHED', status, NULL)) OVER so_far,
-        newest.executions_failed + sum(count_change('FAILED', status, NULL)) OVER so_far,
-        newest.executions_cancelled + sum(count_change('CANCELLED', status, NULL)) OVER so_far,
-        newest.executions_active - sum((end_date IS NULL)::int) OVER so_far,
-        nullif(current_setting('status_log.actor', true), '')::uuid,
-        coalesce(current_setting('status_log.source', true), ''),
-        coalesce(current_setting('status_log.reason', true), '')
-    FROM deleted WINDOW so_far AS (ORDER BY deleted.id ROWS UNBOUNDED PRECEDING);
+    PERFORM append_status_changes(array_agg(id ORDER BY id), array_agg(status ORDER BY id), NULL)
+        FROM deleted HAVING count(*) > 0;
     PERFORM set_config('status_log.writing', '', true);
-    IF current_setting('status_log.counted', true) = 'on' THEN
-        PERFORM check_status_counts();
-    END IF;
     RETURN NULL;
 END
 $$;
@@ -165,57 +157,32 @@ LANGUAGE plpgsql
 SET search_path = public, pg_temp SET enable_seqscan = off SET enable_nestloop = off AS $$
 DECLARE
     permission text := current_setting('status_log.permission', true);
-    change record;
-    newest status_log;
-    now timestamptz;
+    changed record;
 BEGIN
-    -- An illegal one first, if there is one.
-    SELECT id, old_rows.status AS status_from, new_rows.status AS status_to,
-            is_legal_transition(old_rows.status, new_rows.status) AS is_legal
-        INTO change FROM old_rows JOIN new_rows USING (id)
-        WHERE old_rows.status <> new_rows.status ORDER BY 4 LIMIT 1;
-    IF NOT FOUND THEN
+    SELECT count(*) AS number, array_agg(id ORDER BY id) AS ids,
+            array_agg(old_rows.status ORDER BY id) AS statuses_from,
+            array_agg(new_rows.status ORDER BY id) AS statuses_to,
+            bool_and(is_legal_transition(old_rows.status, new_rows.status)) AS are_legal
+        INTO changed FROM old_rows JOIN new_rows USING (id) WHERE old_rows.status <> new_rows.status;
+    IF changed.number = 0 THEN
         RETURN NULL;
     END IF;
     IF permission IS DISTINCT FROM 'transition' AND permission IS DISTINCT FROM 'repair' THEN
         PERFORM refuse_status_change(format(
             'The status of execution %s was not changed from %s to %s; use Execution.update_status,'
-            ' or the same method of its queryset.', change.id, change.status_from, change.status_to
+            ' or the same method of its queryset.',
+            changed.ids[1], changed.statuses_from[1], changed.statuses_to[1]
         ));
-    ELSIF NOT change.is_legal AND permission <> 'repair' THEN
-        PERFORM refuse_status_change(format(
-            'Execution %s cannot go from %s to %s.', change.id, change.status_from, change.status_to
-        ));
+    ELSIF permission = 'transition' AND NOT changed.are_legal THEN
+        PERFORM refuse_status_change(
+            format('Execution %s cannot go from %s to %s.', id, status_from, status_to)
+        )
+        FROM unnest(changed.ids, changed.statuses_from, changed.statuses_to) AS one (id, status_from, status_to)
+        WHERE NOT is_legal_transition(status_from, status_to);
     END IF;
-    newest := lock_status_log();
-    now := greatest(clock_timestamp(), newest.timestamp);
     PERFORM set_config('status_log.writing', 'on', true);
-    INSERT INTO status_log (
-        id, timestamp, execution_id, status_from, status_to,
-        executions_pending, executions_ready, executions_running,
-        executions_finished, executions_failed, executions_cancelled, executions_active,
-        actor_id, source, reason
-    )
-    SELECT newest.id + row_number() OVER so_far, now, changed.id, status_from, status_to,
-        newest.executions_pending + sum(count_change('PENDING', status_from, status_to)) OVER so_far,
-        newest.executions_ready + sum(count_change('READY', status_from, status_to)) OVER so_far,
-        newest.executions_running + sum(count_change('RUNNING', status_from, status_to)) OVER so_far,
-        newest.executions_finished + sum(count_change('FINISHED', status_from, status_to)) OVER so_far,
-        newest.executions_failed + sum(count_change('FAILED', status_from, status_to)) OVER so_far,
-        newest.executions_cancelled + sum(count_change('CANCELLED', status_from, status_to)) OVER so_far,
-        newest.executions_active + sum(active_change) OVER so_far,
-        nullif(current_setting('status_log.actor', true), '')::uuid,
-        coalesce(current_setting('status_log.source', true), ''),
-        coalesce(current_setting('status_log.reason', true), '')
-    FROM (
-        SELECT id, old_rows.status AS status_from, new_rows.status AS status_to,
-            (new_rows.end_date IS NULL)::int - (old_rows.end_date IS NULL)::int AS active_change
-        FROM old_rows JOIN new_rows USING (id) WHERE old_rows.status <> new_rows.status
-    ) AS changed WINDOW so_far AS (ORDER BY changed.id ROWS UNBOUNDED PRECEDING);
+    PERFORM append_status_changes(changed.ids, changed.statuses_from, changed.statuses_to);
     PERFORM set_config('status_log.writing', '', true);
-    IF current_setting('status_log.counted', true) = 'on' THEN
-        PERFORM check_status_counts();
-    END IF;
     RETURN NULL;
 END
 $$;
@@ -341,7 +308,7 @@ $$;
 CREATE FUNCTION append_status_snapshot(actor uuid, source text, reason text) RETURNS status_log
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
-    newest status_log := lock_status_log();
+    newest status_log := lock_status_log(may_be_empty => true);
     logged status_log;
 BEGIN
     IF source = '' THEN

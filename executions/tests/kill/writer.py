@@ -15,23 +15,23 @@ from gef_project.common.attribution import attributed_to
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.states import TERMINAL, Status, in_order
 
-from .notes import Notebook, Row, creation_of, row_of
+from .journal import Journal, Row, creation_of, row_of
 
-SCRIPT = "moved-by-writers"  # the slug of the script whose executions the writers move
-POPULATION = 60  # executions; there are more only for moments
-STATUSES: list[Status] = [*Status, *[Status.READY, Status.RUNNING] * 6]  # ends are rarer than moves
+SCRIPT = "changed-by-writers"  # the slug of the script whose executions the writers change
+POPULATION = 60  # executions; create() adds up to 5 more for a while
+STATUSES: list[Status] = [*Status, *[Status.READY, Status.RUNNING] * 6]  # terminal statuses are rarer
 
 Change = Callable[[random.Random, str], list[Row]]
 
 
 class RolledBack(Exception):
-    """Ends a transaction without its changes."""
+    """Raised to roll a transaction back."""
 
 
-def write(notes: Path) -> None:
-    """Make random changes, each with a reason of its own, and note each once it is acknowledged."""
+def write(path: Path) -> None:
+    """Make random changes, each with a reason of its own, and record each once it is acknowledged."""
     chance = random.Random(os.getpid())
-    notebook = Notebook(notes)
+    journal = Journal(path)
     while True:
         reason = str(uuid4())
         try:
@@ -40,11 +40,11 @@ def write(notes: Path) -> None:
         except (IllegalTransition, ExecutionGone, LedgerBusy, RolledBack):
             continue
         except (OperationalError, InterfaceError):
-            notebook.add(reason, [], acknowledged=False)
+            journal.add(reason, [], acknowledged=False)
             connections.close_all()
             time.sleep(0.1)
         else:
-            notebook.add(reason, rows)
+            journal.add(reason, rows)
 
 
 def executions() -> ExecutionQuerySet:
@@ -52,7 +52,7 @@ def executions() -> ExecutionQuerySet:
 
 
 def some(chance: random.Random, count: int) -> ExecutionQuerySet:
-    """Up to so many, from anywhere."""
+    """Up to ``count`` executions, chosen at random."""
     start = UUID(int=chance.getrandbits(128))
     ids = executions().filter(pk__gte=start).order_by("pk").values_list("pk", flat=True)[:count]
     return executions().filter(pk__in=list(ids))
@@ -66,7 +66,7 @@ def create(chance: random.Random, reason: str) -> list[Row]:
     return [creation_of(execution) for execution in new]
 
 
-def move(chance: random.Random, reason: str) -> list[Row]:
+def change_status(chance: random.Random, reason: str) -> list[Row]:
     return [
         row_of(log)
         for execution in some(chance, 1)
@@ -74,23 +74,23 @@ def move(chance: random.Random, reason: str) -> list[Row]:
     ]
 
 
-def move_some(chance: random.Random, reason: str) -> list[Row]:
+def change_status_of_many(chance: random.Random, reason: str) -> list[Row]:
     status = any_status(chance)
-    moved = some(chance, 10).update_status(status, source="kill", reason=reason)
-    return [{"status_to": status}] * moved
+    count = some(chance, 10).update_status(status, source="kill", reason=reason)
+    return [{"status_to": status}] * count
 
 
-def move_twice(chance: random.Random, reason: str) -> list[Row]:
-    """One transaction of several moves, one of which is taken back."""
+def change_status_twice(chance: random.Random, reason: str) -> list[Row]:
+    """One transaction of several transitions, one of which is rolled back to a savepoint."""
     with transaction.atomic():
-        rows = move(chance, reason)
+        rows = change_status(chance, reason)
         try:
             with transaction.atomic():
-                move(chance, reason)
+                change_status(chance, reason)
                 raise RolledBack
         except (IllegalTransition, RolledBack):
             pass
-        return rows + move(chance, reason)
+        return rows + change_status(chance, reason)
 
 
 def delete(chance: random.Random, reason: str) -> list[Row]:
@@ -102,7 +102,7 @@ def delete(chance: random.Random, reason: str) -> list[Row]:
 
 def roll_back(chance: random.Random, reason: str) -> list[Row]:
     with transaction.atomic():
-        move_some(chance, reason)
+        change_status_of_many(chance, reason)
         create(chance, reason)
         raise RolledBack
 
@@ -111,4 +111,10 @@ def any_status(chance: random.Random) -> Status:
     return chance.choice(STATUSES)
 
 
-CHANGES: list[Change] = [*[move] * 8, move_some, move_some, move_twice, delete, roll_back]
+CHANGES: list[Change] = [
+    *[change_status] * 8,
+    *[change_status_of_many] * 2,
+    change_status_twice,
+    delete,
+    roll_back,
+]

@@ -20,7 +20,7 @@ def migrate_to(name: str) -> None:
 @pytest.fixture(autouse=True)
 def before() -> Iterator[None]:
     """The database as it is before that migration."""
-    migrate_to("0008_append_only")
+    migrate_to("0004_write_rows_by_triggers")
     yield
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
@@ -32,7 +32,7 @@ def every_two_minutes(before: None) -> IntervalSchedule:
 
 
 def remove() -> None:
-    migrate_to("0009_remove_periodic_count")
+    migrate_to("0005_remove_periodic_task")
 
 
 def test_the_row_and_its_interval_go(every_two_minutes: IntervalSchedule) -> None:
@@ -78,5 +78,5 @@ def test_without_the_row_nothing_happens(every_two_minutes: IntervalSchedule) ->
     remove()
     assert IntervalSchedule.objects.get() == every_two_minutes
     assert PeriodicTasks.last_change() == last_change
-    migrate_to("0008_append_only")
+    migrate_to("0004_write_rows_by_triggers")
     assert IntervalSchedule.objects.get() == every_two_minutes

@@ -1,11 +1,11 @@
-"""Kill writers, the Celery worker and PostgreSQL at random moments; then look whether anything is lost.
+"""Kill writers, the Celery worker and PostgreSQL at random times, then look whether anything is lost.
 
-    python -m benchmarks.kill --rounds 50
+    python -m executions.tests.kill --rounds 50
 
-Several processes change executions through the public methods, and note outside of the database what was
-acknowledged. Each round kills one process by signal 9 and brings it back. Then the ledger must have
-every change that was acknowledged and every row that could be read before, and each invariant must hold.
-PostgreSQL, its data and the broker are the run's own. Exit status 1 when anything is wrong.
+Several processes change executions through the public methods and record, outside of the database, which
+changes were acknowledged. Each round kills one process by signal 9 and starts it again. Afterwards the status
+log must have every change that was acknowledged and every row that could be read before, and each invariant
+must hold. PostgreSQL, its data and the broker are the test's own. Exit status 1 when anything is wrong.
 """
 
 import argparse
@@ -27,6 +27,7 @@ def main() -> int:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
         django.setup()
         # They need the settings, which have read the environment by now.
+        from gef_project.devserver import valkey
         from gef_project.devserver.postgresql.server import server
 
         from .rounds import run
@@ -35,6 +36,7 @@ def main() -> int:
             return run(Path(var_dir), options.rounds, options.writers)
         finally:
             server.leave()
+            valkey.Server.for_this_process(Path(var_dir)).leave()
 
 
 if __name__ == "__main__":

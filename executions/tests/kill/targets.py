@@ -1,4 +1,4 @@
-"""The processes that are killed by signal 9, and how each comes back."""
+"""The processes that are killed by signal 9, and how each is started again."""
 
 import multiprocessing
 import os
@@ -23,23 +23,23 @@ from .writer import write
 
 _fork = multiprocessing.get_context("fork")
 
-PATIENCE = 60  # seconds for anything to come back
+TIMEOUT = 60  # seconds for anything to be back
 
 
-def wait_until(it_is_so: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not it_is_so():
+def wait_until(condition: Callable[[], object], description: str) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE} s: {what}")
+            raise TimeoutError(f"not within {TIMEOUT} s: {description}")
         time.sleep(0.05)
 
 
-class Victim(Protocol):
+class Target(Protocol):
     name: str
 
     def kill(self) -> None: ...
 
-    def come_back(self) -> None: ...
+    def restart(self) -> None: ...
 
 
 class Writers:
@@ -52,31 +52,31 @@ class Writers:
         self._started = 0
         self._processes: list[BaseProcess] = []
         for _ in range(count):
-            self.come_back()
+            self.restart()
 
     def kill(self) -> None:
         killed = self._processes.pop(0)
         killed.kill()
         killed.join()
 
-    def come_back(self) -> None:
-        connections.close_all()  # of this process; the child must not find them
+    def restart(self) -> None:
+        connections.close_all()  # the child must not inherit them
         self._started += 1
-        notes = self._folder / f"writer-{self._started}"
-        process = _fork.Process(target=write, args=[notes], name=notes.name)
+        journal = self._folder / f"writer-{self._started}"
+        process = _fork.Process(target=write, args=[journal], name=journal.name)
         process.start()
         self._processes.append(process)
 
     def wait_for_each(self) -> None:
-        """Until each of them has noted something from now on."""
+        """Until each of them has recorded another change."""
         before = self._sizes()
 
-        def gone_on() -> bool:
+        def each_has_written() -> bool:
             if dead := [process.name for process in self._processes if not process.is_alive()]:
-                raise RuntimeError(f"failed: {dead}")
+                raise RuntimeError(f"These writers have failed: {dead}")
             return all(size > before[name] for name, size in self._sizes().items())
 
-        wait_until(gone_on, "every writer goes on")
+        wait_until(each_has_written, "each writer records a change")
 
     def stop(self) -> None:
         while self._processes:
@@ -93,23 +93,23 @@ class Worker:
     name = "worker"
 
     def __init__(self, folder: Path) -> None:
-        self._notes = folder / "worker"
+        self._journal = folder / "worker"
         self._log = Path(settings.VAR_DIR) / "worker.log"
-        self.come_back()
+        self.restart()
 
     def kill(self) -> None:
         children = psutil.Process(self._process.pid).children(recursive=True)
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        still_running(children, PATIENCE)
+        still_running(children, TIMEOUT)
 
-    def come_back(self) -> None:
+    def restart(self) -> None:
         options = ["--concurrency=2", "--queues=celery,runs", "--loglevel=INFO", "--without-mingle"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "benchmarks.kill.worker_app", "worker", *options],
+                [sys.executable, "-m", "celery", "-A", f"{__package__}.worker_app", "worker", *options],
                 cwd=settings.BASE_DIR,
-                env={**os.environ, "NOTES": str(self._notes)},
+                env={**os.environ, "JOURNAL": str(self._journal)},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -133,7 +133,7 @@ class Server:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         connections.close_all()
-        still_running(processes, PATIENCE)
+        still_running(processes, TIMEOUT)
 
-    def come_back(self) -> None:
+    def restart(self) -> None:
         server.start()
