@@ -19,7 +19,8 @@ from status.models import StatusLog
 from status.states import Status, count_field
 
 from . import lookups
-from .listing_query import NEWEST_FIRST, OLDEST_FIRST, Place, Query
+from .listing_query import NEWEST_FIRST, OLDEST_FIRST, Query
+from .search import Place
 
 PER_PAGE = 50
 MOST_COUNTED = 1_000
@@ -84,10 +85,10 @@ class Listing:
         """One more than a page, from the place on, and how far was looked if that was not to the end."""
         order = NEWEST_FIRST if forward else OLDEST_FIRST
         found, limits = [], []
-        for source in self.query.sources():
-            bound = None if source.is_exact else source.bound(place, order)
+        for source in self.query.sources(place, order):
+            bound = source.bound(place, order)
             found.append(list(source.rows(place, order, bound)[: self._per_page + 1]))
-            if bound and bound.is_cut and bound.last:
+            if bound and bound.last:
                 limits.append(bound.last)
         merged = heapq.merge(*found, key=place_of, reverse=forward)
         unique = list({row.pk: row for row in merged}.values())
@@ -106,9 +107,8 @@ class Listing:
             newest = StatusLog.objects.newest()
             return {status: f"{getattr(newest, count_field(status)):,}" for status in Status}
         [source] = replace(self.query, status=None).sources()
-        bound = source.bound(None, NEWEST_FIRST)
-        counted = source.counts(bound)
-        return {status: said(counted[status], is_cut=bound.is_cut) for status in Status}
+        counted, is_cut = source.counts()
+        return {status: said(counted[status], is_cut=is_cut) for status in Status}
 
 
 def said(count: int, *, is_cut: bool) -> str:

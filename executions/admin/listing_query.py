@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.http import QueryDict
 
 from executions.models import Execution, Script
@@ -17,11 +17,11 @@ from gef_project.common.datetimes import parse_datetime
 from status.states import ACTIVE, TERMINAL, Status
 
 from . import lookups
-from .search import SearchTerm
+from .search import Place, SearchTerm
 
 NEWEST_FIRST, OLDEST_FIRST = ("-start_date", "-id"), ("start_date", "id")
 
-Place = tuple[datetime, UUID]
+Order = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -127,73 +127,88 @@ class Query:
     def _user_id(self) -> UUID | None:
         return User.objects.filter(email__iexact=self.user).values_list("pk", flat=True).first()
 
-    def sources(self) -> Iterator["Source"]:
-        """Which together have all that is asked for."""
-        leading, is_exact = self._leader()
+    def sources(self, place: Place | None = None, order: Order = NEWEST_FIRST) -> Iterator["Source"]:
+        """Which together have all that is asked for beyond the place."""
+        leading, is_exact, is_sorted = self._leader()
         if not self.search:
-            yield Source(leading & self._times, self.condition, is_exact)
+            yield Source(leading & self._times, self.condition, is_exact, is_sorted)
             return
-        for found in SearchTerm(self.search).alternatives():
+        is_alone = not (self.values.keys() - {"q", "from", "before"} or self.active_only)
+        for found in SearchTerm(self.search).alternatives(place, forward=order == NEWEST_FIRST):
             narrow = found.condition if found.has_index else leading
-            yield Source(narrow & self._times, self.condition & found.condition, is_exact=False)
+            exact = found.is_sorted or (found.has_index and is_alone)
+            condition = self.condition & found.condition
+            yield Source(narrow & self._times, condition, exact, found.is_sorted, found.bound)
 
-    def _leader(self) -> tuple[Q, bool]:
-        """What an index has in the list's order, and whether that is all that is asked for.
+    def _leader(self) -> tuple[Q, bool, bool]:
+        """What an index has in the list's order; whether that is all that is asked for; whether it is sorted.
 
         Failures and cancellations are fewer than the runs of a script that one looks for.
         """
         others = bool(self.worker or self.user)
-        if self.user and (own := lookups.rows_of_user(self._user_id)):
-            return own, True
+        if self.user and lookups.has_few(self._user_id):
+            return Q(user=self._user_id), True, True
         if self.active_only and not self.script:
-            return Q(end_date=None), not (others or self.status)
+            return Q(end_date=None), not (others or self.status), False
         if self.status in TERMINAL and not (self.script and self.status == Status.FINISHED):
-            return Q(outcome=self.status), not (others or self.script)
+            return Q(outcome=self.status), not (others or self.script), False
         if self.script:
-            return Q(script=self._script_id), not (others or self.status or self.active_only)
+            return Q(script=self._script_id), not (others or self.status or self.active_only), False
         if self.status in ACTIVE:
-            return Q(end_date=None), False
-        return Q(), not others
+            return Q(end_date=None), False, False
+        return Q(), not others, False
 
 
 @dataclass(frozen=True)
 class Source:
-    """Rows in the order of an index.
+    """Rows that an index leads to.
 
     Args:
-        leading: what the index gives.
+        leading: what the index gives, in the list's order unless ``is_sorted``.
         condition: what is asked for, of which ``leading`` is a part.
-        is_exact: whether nothing is left to check row by row.
+        is_exact: nothing is left to check row by row, or there are few to check.
+        is_sorted: they are few, and another index than that of the list's order finds them.
+        given: how far they reach, if that is known.
     """
 
     leading: Q
     condition: Q
     is_exact: bool
+    is_sorted: bool = False
+    given: lookups.Bound | None = None
 
-    def bound(self, place: Place | None, order: tuple[str, str]) -> lookups.Bound:
+    def bound(self, place: Place | None, order: Order) -> lookups.Bound | None:
+        """How far the rows are looked through that begin at the place; None: to the end."""
+        if self.is_exact:
+            return self.given
         leading = Execution.objects.filter(self.leading, _beyond(place, order)).order_by(*order)
-        return lookups.bound_of(leading)
+        found = lookups.bound_of(leading)
+        return found if found.is_cut else None
 
-    def rows(
-        self, place: Place | None, order: tuple[str, str], bound: lookups.Bound | None
-    ) -> QuerySet[Execution]:
+    def rows(self, place: Place | None, order: Order, bound: lookups.Bound | None) -> QuerySet[Execution]:
         found = lookups.rows().filter(self.leading, self.condition, _beyond(place, order))
-        if bound and bound.is_cut:
-            is_newest_first = order == NEWEST_FIRST
-            found = found.filter(**{"start_date__gte" if is_newest_first else "start_date__lte": bound.last})
-        return found.order_by(*order)
+        if bound:
+            found = found.filter(**{f"start_date__{'gte' if order == NEWEST_FIRST else 'lte'}": bound.last})
+        if not self.is_sorted:
+            return found.order_by(*order)
+        # By an expression that no index has, lest the planner walks through everybody's rows in that order.
+        time = ExpressionWrapper(F("start_date") + timedelta(), DateTimeField())
+        return found.order_by(time.desc(), "-id") if order == NEWEST_FIRST else found.order_by(time, "id")
 
-    def counts(self, bound: lookups.Bound) -> Counter[str]:
-        """How many of each status the rows up to the bound have."""
+    def counts(self) -> tuple[Counter[str], bool]:
+        """How many of each status the first rows have, and whether there are more."""
+        leading = Execution.objects.filter(self.leading).order_by(*NEWEST_FIRST)
+        bound = None if self.is_sorted else lookups.bound_of(leading)
         found = Execution.objects.filter(self.leading, self.condition)
-        if bound.is_cut:
+        if is_cut := bound is not None and bound.is_cut:
             found = found.filter(start_date__gte=bound.last)
-        return Counter(
-            found.order_by(*NEWEST_FIRST).values_list("status", flat=True)[: lookups.LOOKED_THROUGH]
+        statuses = (found.order_by() if self.is_sorted else found.order_by(*NEWEST_FIRST)).values_list(
+            "status", flat=True
         )
+        return Counter(statuses[: lookups.LOOKED_THROUGH]), is_cut
 
 
-def _beyond(place: Place | None, order: tuple[str, str]) -> Q:
+def _beyond(place: Place | None, order: Order) -> Q:
     """The rows after the place; as one range with a check at its end, which is what an index can seek."""
     if place is None:
         return Q()

@@ -67,7 +67,8 @@ def short_id(identifier: Any) -> SafeString:
 def waited(execution: Execution) -> timedelta:
     """From creation until a worker began, the end, or now."""
     until: datetime = execution.started_at or execution.end_date or timezone.now()
-    return max(until - execution.start_date, timedelta())
+    start: datetime = execution.start_date
+    return max(until - start, timedelta())
 
 
 @register.filter
@@ -75,4 +76,5 @@ def ran(execution: Execution) -> timedelta | None:
     if execution.started_at is None:
         return None
     until: datetime = execution.end_date or timezone.now()
-    return max(until - execution.started_at, timedelta())
+    start: datetime = execution.started_at
+    return max(until - start, timedelta())

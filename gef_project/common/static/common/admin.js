@@ -255,7 +255,7 @@ document.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     for (;;) {
-      const answer = await fetch(form.action, {
+      const answer = await fetch(form.getAttribute("action"), { // form.action is its field of that name
         method: "POST", body: new FormData(form), headers: { Accept: "application/json" },
       });
       const isJson = answer.headers.get("Content-Type")?.includes("json");
