@@ -118,6 +118,7 @@ class ExecutionAdmin(AttributedAdmin):
         context |= {
             "may_cancel": self.has_cancel_permission(request) and not execution.has_ended,
             "may_delete": self.has_delete_permission(request),
+            "may_run": execution.script.may_be_run_by(actor(request)),
             "newest": StatusLog.objects.newest(),
         }
         return self._render(request, "change_form", context)

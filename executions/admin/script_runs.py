@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, TextField, Value
 from django.db.models.functions import Cast, Left, Length
@@ -58,13 +59,16 @@ def summary(script: Script) -> dict[str, Any]:
     }
 
 
-def last_params(script: Script) -> str:
-    """The params of the newest run as JSON text; ``{}`` if there is none, or they are too long for a form."""
+def last_params(script: Script, like: UUID | None = None) -> str:
+    """The params of the newest run, or of the one with that id, as JSON text.
+
+    ``{}`` if there is none, or they are too long for a form.
+    """
     text = Cast(F("params"), TextField())
-    newest = script.executions.order_by("-start_date", "-id").annotate(
-        head=Left(text, LONGEST_PARAMS), rest=Length(text) - Value(LONGEST_PARAMS)
-    )
-    head, rest = newest.values_list("head", "rest").first() or ("{}", 0)
+    runs = Execution.objects.filter(script=script).order_by("-start_date", "-id")
+    runs = runs.filter(pk=like) if like else runs
+    found = runs.annotate(head=Left(text, LONGEST_PARAMS), rest=Length(text) - Value(LONGEST_PARAMS))
+    head, rest = found.values_list("head", "rest").first() or ("{}", 0)
     return "{}" if rest > 0 else indented(head)
 
 

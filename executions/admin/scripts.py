@@ -41,7 +41,7 @@ class IndentedJSONField(forms.JSONField):
 class RunForm(forms.Form):
     params = forms.CharField(
         label=gettext_lazy("Parameters"),
-        help_text=gettext_lazy("A JSON object. It is filled with the parameters of the last run."),
+        help_text=gettext_lazy("A JSON object. It begins with the parameters of an earlier run, if any."),
         strip=False,
         widget=forms.Textarea({"rows": 16, "cols": 80, "spellcheck": "false", "class": "code"}),
     )
@@ -124,7 +124,7 @@ class ScriptAdmin(AttributedAdmin):
         script = get_object_or_404(Script, pk=pk)
         if not (self.has_view_permission(request, script) and script.may_be_run_by(actor(request))):
             raise PermissionDenied
-        form = RunForm(request.POST or None, initial={"params": last_params(script)})
+        form = RunForm(request.POST or None, initial={"params": self._params_of_run(request, script)})
         if form.is_valid():
             try:
                 execution = script.run(actor(request), form.cleaned_data["params"], source=Source.ADMIN)
@@ -144,6 +144,15 @@ class ScriptAdmin(AttributedAdmin):
             "form": form,
         }
         return render(request, "admin/executions/script/run.html", context)
+
+    def _params_of_run(self, request: HttpRequest, script: Script) -> str:
+        """Of the run that is to be repeated, or of the newest; only for those who may see them."""
+        if not request.user.has_perm("executions.view_execution"):
+            return "{}"
+        try:
+            return last_params(script, UUID(request.GET["like"]))
+        except (KeyError, ValueError):
+            return last_params(script)
 
     @admin.display(description=gettext_lazy("last run"))
     def last_run(self, script: Any) -> SafeString | str:

@@ -174,6 +174,29 @@ def test_a_run_begins_with_the_last_params_and_is_attributed(client: Client, scr
     assert last_move() == (None, Status.PENDING, user, "admin")
 
 
+def test_a_run_is_repeated_with_its_own_params(client: Client, script: Script) -> None:
+    as_staff(client, "view_script", "run_script", "view_execution")
+    older = ExecutionFactory(script=script, params={"older": 1})
+    newest = ExecutionFactory(script=script, params={"newest": 1})
+    other = ExecutionFactory(params={"of another script": 1})
+    link = f"{script_page(script, 'run')}?like={older.pk}"
+    assert link in client.get(page(older)).text
+    for like, expected in [
+        (older.pk, older.params),
+        ("odd", newest.params),
+        ("\0", newest.params),
+        (other.pk, {}),
+    ]:
+        form = client.get(script_page(script, "run"), {"like": like}).context["form"]
+        assert json.loads(form["params"].value()) == expected
+
+
+def test_params_are_for_those_who_may_see_executions(client: Client, script: Script) -> None:
+    as_staff(client, "view_script", "run_script")
+    ExecutionFactory(script=script, params={"secret": 1})
+    assert client.get(script_page(script, "run")).context["form"]["params"].value() == "{}"
+
+
 def test_long_params_are_not_filled_in(superuser: Client, script: Script) -> None:
     ExecutionFactory(script=script, params={"long": "x" * 100_000})
     assert superuser.get(script_page(script, "run")).context["form"]["params"].value() == "{}"
