@@ -13,6 +13,7 @@ from executions.admin import bulk
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
+from gef_project.common.admin import attributed_admin
 from status.models import StatusLog
 from status.sql import LEDGER_LOCK
 from status.states import Status
@@ -183,6 +184,15 @@ def test_deleting_a_script_says_what_goes_with_it_and_is_attributed(
     assert not Script.objects.exists()
     assert last_move() == (Status.PENDING, None, admin, "admin")
     assert first_fault() is None
+
+
+def test_what_goes_with_a_script_is_counted_up_to_a_bound(
+    superuser: Client, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(script, 3)
+    monkeypatch.setattr(attributed_admin, "MOST_COUNTED", 2)
+    url = reverse("admin:executions_script_delete", args=[script.pk])
+    assert "<li>Executions: 2+</li>" in superuser.get(url).text
 
 
 @pytest.mark.parametrize("bulk", [True, False])

@@ -15,6 +15,7 @@ from gef_project.common.exceptions import LedgerBusy
 from gef_project.common.locking import translate_lock_errors
 
 SOURCE = "admin"
+MOST_COUNTED = 10_000  # objects of one model
 SHOWN = 100  # objects named on a confirmation page; the others are counted
 
 
@@ -49,8 +50,11 @@ class AttributedAdmin(admin.ModelAdmin):
 
     def get_deleted_objects(
         self, objs: Sequence[models.Model] | models.QuerySet[Any], request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Count what a cascade deletes, where Django lists it: that is every log line of every run."""
+    ) -> tuple[list[str], dict[str, Any], set[str], list[str]]:
+        """Count what a cascade deletes, where Django lists it: that is every log line of every run.
+
+        No further than ``MOST_COUNTED``, so that the question costs the same however much there is.
+        """
         pks = [obj.pk for obj in objs]
         counts = Counter({self.model: len(pks)})
         counts += _cascade(self.model._base_manager.filter(pk__in=pks))
@@ -62,7 +66,7 @@ class AttributedAdmin(admin.ModelAdmin):
             names.append(f"… and {len(pks) - SHOWN} more")
         return (
             names,
-            {str(model._meta.verbose_name_plural): count for model, count in counts.items()},
+            {str(model._meta.verbose_name_plural): _said(count) for model, count in counts.items()},
             {str(model._meta.verbose_name) for model in forbidden},
             [],
         )
@@ -80,13 +84,17 @@ def _deletions(request: HttpRequest, reason: str) -> Iterator[None]:
         yield
 
 
+def _said(count: int) -> int | str:
+    return count if count <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
+
+
 def _cascade(rows: models.QuerySet[Any]) -> Counter[type[models.Model]]:
     """How many objects of which models go with these rows."""
     counts: Counter[type[models.Model]] = Counter()
     for relation in rows.model._meta.related_objects:
         if getattr(relation, "on_delete", None) is models.CASCADE:
             model = cast("type[models.Model]", relation.related_model)
-            related = model._base_manager.filter(**{f"{relation.field.name}__in": rows})
+            related = model._base_manager.filter(**{f"{relation.field.name}__in": rows})[: MOST_COUNTED + 1]
             if count := related.count():
                 counts[model] += count
                 counts += _cascade(related)
