@@ -133,7 +133,7 @@ def test_the_log_is_filtered_searched_read_on_and_downloaded(superuser: Client, 
     assert "two &lt;b&gt;" in news
     download = superuser.get(page(execution, "log"))
     assert "attachment" in download["Content-Disposition"]
-    assert b"ERROR two <b>\n" in download.getvalue()  # type: ignore[attr-defined]  # of a streamed answer
+    assert b"ERROR two <b>\n" in download.getvalue()
 
 
 def test_documents_are_downloaded_as_they_are_stored(superuser: Client, owner: User, script: Script) -> None:
