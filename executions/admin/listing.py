@@ -19,8 +19,8 @@ from status.models import StatusLog
 from status.states import Status, count_field
 
 from . import lookups
-from .listing_query import NEWEST_FIRST, OLDEST_FIRST, Query
-from .search import Place
+from .listing_query import Query
+from .lookups import NEWEST_FIRST, OLDEST_FIRST, Place
 
 PER_PAGE = 50
 MOST_COUNTED = 1_000
@@ -59,9 +59,8 @@ class Listing:
         rows, limit = self._rows(self._after or self._until, forward=forward)
         shown = rows[: self._per_page]
         following = place_of(shown[-1]) if len(rows) > self._per_page else None
-        looked_until = None if following else limit
-        if looked_until:
-            following = looked_until, UUID(int=0 if forward else 2**128 - 1)
+        looked_until = limit[0] if limit and not following else None
+        following = following or limit
         if forward:
             preceding = place_of(shown[0]) if shown and self._after else self._after
             return Page(lookups.with_reasons(shown), preceding, following, looked_until)
@@ -81,22 +80,21 @@ class Listing:
     def older_url(self) -> str:
         return self.query.url(after=write_place(self.page.older)) if self.page.older else ""
 
-    def _rows(self, place: Place | None, *, forward: bool) -> tuple[list[Execution], datetime | None]:
+    def _rows(self, place: Place | None, *, forward: bool) -> tuple[list[Execution], Place | None]:
         """One more than a page, from the place on, and how far was looked if that was not to the end."""
         order = NEWEST_FIRST if forward else OLDEST_FIRST
         found, limits = [], []
         for source in self.query.sources(place, order):
             bound = source.bound(place, order)
             found.append(list(source.rows(place, order, bound)[: self._per_page + 1]))
-            if bound and bound.last:
-                limits.append(bound.last)
+            if bound:
+                limits.append(bound)
         merged = heapq.merge(*found, key=place_of, reverse=forward)
         unique = list({row.pk: row for row in merged}.values())
         limit = (max if forward else min)(limits) if limits else None
         if limit:  # what one source has beyond another's bound comes with the next page
-            unique = [
-                row for row in unique if (row.start_date >= limit if forward else row.start_date <= limit)
-            ]
+            beyond = max if forward else min
+            unique = [row for row in unique if beyond(place_of(row), limit) == place_of(row)]
         return unique[: self._per_page + 1], limit
 
     def counts(self) -> dict[str, str]:

@@ -17,11 +17,8 @@ from gef_project.common.datetimes import parse_datetime
 from status.states import ACTIVE, TERMINAL, Status
 
 from . import lookups
-from .search import Place, SearchTerm
-
-NEWEST_FIRST, OLDEST_FIRST = ("-start_date", "-id"), ("start_date", "id")
-
-Order = tuple[str, str]
+from .lookups import NEWEST_FIRST, Order, Place, beyond, up_to
+from .search import SearchTerm
 
 
 @dataclass(frozen=True)
@@ -175,20 +172,16 @@ class Source:
     condition: Q
     is_exact: bool
     is_sorted: bool = False
-    given: lookups.Bound | None = None
+    given: Place | None = None
 
-    def bound(self, place: Place | None, order: Order) -> lookups.Bound | None:
+    def bound(self, place: Place | None, order: Order) -> Place | None:
         """How far the rows are looked through that begin at the place; None: to the end."""
         if self.is_exact:
             return self.given
-        leading = Execution.objects.filter(self.leading, _beyond(place, order)).order_by(*order)
-        found = lookups.bound_of(leading)
-        return found if found.is_cut else None
+        return lookups.bound_of(Execution.objects.filter(self.leading, beyond(place, order)), order)
 
-    def rows(self, place: Place | None, order: Order, bound: lookups.Bound | None) -> QuerySet[Execution]:
-        found = lookups.rows().filter(self.leading, self.condition, _beyond(place, order))
-        if bound:
-            found = found.filter(**{f"start_date__{'gte' if order == NEWEST_FIRST else 'lte'}": bound.last})
+    def rows(self, place: Place | None, order: Order, bound: Place | None) -> QuerySet[Execution]:
+        found = lookups.rows().filter(self.leading, self.condition, beyond(place, order), up_to(bound, order))
         if not self.is_sorted:
             return found.order_by(*order)
         # By an expression that no index has, lest the planner walks through everybody's rows in that order.
@@ -197,25 +190,11 @@ class Source:
 
     def counts(self) -> tuple[Counter[str], bool]:
         """How many of each status the first rows have, and whether there are more."""
-        leading = Execution.objects.filter(self.leading).order_by(*NEWEST_FIRST)
-        bound = None if self.is_sorted else lookups.bound_of(leading)
-        found = Execution.objects.filter(self.leading, self.condition)
-        if is_cut := bound is not None and bound.is_cut:
-            found = found.filter(start_date__gte=bound.last)
-        statuses = (found.order_by() if self.is_sorted else found.order_by(*NEWEST_FIRST)).values_list(
-            "status", flat=True
-        )
-        return Counter(statuses[: lookups.LOOKED_THROUGH]), is_cut
-
-
-def _beyond(place: Place | None, order: Order) -> Q:
-    """The rows after the place; as one range with a check at its end, which is what an index can seek."""
-    if place is None:
-        return Q()
-    time, pk = place
-    if order == NEWEST_FIRST:
-        return Q(start_date__lte=time) & (Q(start_date__lt=time) | Q(pk__lt=pk))
-    return Q(start_date__gte=time) & (Q(start_date__gt=time) | Q(pk__gt=pk))
+        leading = Execution.objects.filter(self.leading)
+        bound = None if self.is_sorted else lookups.bound_of(leading, NEWEST_FIRST)
+        found = leading.filter(self.condition, up_to(bound, NEWEST_FIRST))
+        ordered = found.order_by() if self.is_sorted else found.order_by(*NEWEST_FIRST)
+        return Counter(ordered.values_list("status", flat=True)[: lookups.LOOKED_THROUGH]), bound is not None
 
 
 def _time(text: str) -> datetime | None:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Q, QuerySet
 
 from executions.models import Execution, ExecutionQuerySet
 from status.models import StatusLog
@@ -19,6 +20,7 @@ from status.states import TERMINAL, Status, in_order
 
 LOOKED_THROUGH = 20_000  # rows
 OWN_ROWS = 2_000  # of a user
+FAILURES_COMPARED = 500
 SHOWN = 10  # rows of a panel
 
 
@@ -27,21 +29,49 @@ def rows() -> ExecutionQuerySet:
     return Execution.objects.select_related("script", "user").defer("params", "results")
 
 
-@dataclass(frozen=True)
-class Bound:
-    """How far the first rows of an order reach, and whether there are more behind them."""
-
-    last: datetime | None
-    is_cut: bool
+Place = tuple[datetime, UUID]  # of a row in lists: its creation and, since many may share that, its id
+NEWEST_FIRST, OLDEST_FIRST = ("-start_date", "-id"), ("start_date", "id")
+Order = tuple[str, str]
 
 
-def bound_of(ordered: QuerySet[Execution], column: str = "start_date", most: int | None = None) -> Bound:
-    """The place of the last of the first ``most`` rows, in an order by ``column`` that an index has."""
-    most = most or LOOKED_THROUGH
-    ascending = not str(ordered.query.order_by[0]).startswith("-")
-    place = (Max if ascending else Min)(column)
-    found = ordered.values(column)[:most].aggregate(last=place, rows=Count(column))
-    return Bound(found["last"], found["rows"] == most)
+def beyond(place: Place | None, order: Order) -> Q:
+    """The rows after the place; as one range with a check at its end, which is what an index can seek."""
+    if place is None:
+        return Q()
+    time, pk = place
+    if order == NEWEST_FIRST:
+        return Q(start_date__lte=time) & (Q(start_date__lt=time) | Q(pk__lt=pk))
+    return Q(start_date__gte=time) & (Q(start_date__gt=time) | Q(pk__gt=pk))
+
+
+def up_to(place: Place | None, order: Order) -> Q:
+    """The rows before the place, and the one that is there."""
+    if place is None:
+        return Q()
+    time, pk = place
+    if order == NEWEST_FIRST:
+        return Q(start_date__gte=time) & (Q(start_date__gt=time) | Q(pk__gte=pk))
+    return Q(start_date__lte=time) & (Q(start_date__lt=time) | Q(pk__lte=pk))
+
+
+_LAST = """
+    SELECT start_date, id, count(*) OVER () FROM ({}) AS looked_through ORDER BY start_date {}, id {} LIMIT 1
+"""
+
+
+def bound_of(rows: QuerySet[Execution], order: Order) -> Place | None:
+    """The place of the last of the first ``LOOKED_THROUGH`` rows, if there are as many."""
+    try:
+        sql, params = (
+            rows.order_by(*order).values("start_date", "id")[:LOOKED_THROUGH].query.sql_with_params()
+        )
+    except EmptyResultSet:
+        return None
+    back = "ASC" if order == NEWEST_FIRST else "DESC"
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST.format(sql, back, back), params)
+        found = cursor.fetchone()
+    return found[:2] if found and found[2] == LOOKED_THROUGH else None
 
 
 def has_few(user_id: UUID | None) -> bool:
@@ -53,30 +83,29 @@ def has_few(user_id: UUID | None) -> bool:
     return some.count() <= OWN_ROWS
 
 
-def running(most: int = SHOWN) -> list[Execution]:
+def _oldest_active(status: Status) -> QuerySet[Execution]:
+    """Those in the status, among the oldest that have not ended."""
+    bound = bound_of(Execution.objects.active(), OLDEST_FIRST)
+    return rows().active().filter(up_to(bound, OLDEST_FIRST), status=status).order_by(*OLDEST_FIRST)
+
+
+def running() -> list[Execution]:
     """Those that run, the oldest first."""
-    oldest = Execution.objects.active().order_by("start_date")
-    last = bound_of(oldest).last
-    if last is None:
-        return []
-    found = rows().active().filter(status=Status.RUNNING, start_date__lte=last)
-    return list(found.order_by("start_date")[:most])
+    return list(_oldest_active(Status.RUNNING)[:SHOWN])
 
 
-def last_failures(most: int = SHOWN) -> list[Execution]:
-    """Those that failed last, with their ``reason``.
+def oldest_waiting() -> Execution | None:
+    """The oldest that no worker has claimed."""
+    return _oldest_active(Status.PENDING)[:1].first()
 
-    Of the last ends all, and of earlier ones those that were created last.
-    """
-    failed = rows().filter(outcome=Status.FAILED)
-    ended = Execution.objects.filter(end_date__isnull=False).order_by("-end_date")
-    last = bound_of(ended, "end_date").last
-    of_late = failed.filter(end_date__gte=last).order_by("-end_date")[:most] if last else []
-    found = {
-        execution.pk: execution for execution in [*of_late, *failed.order_by("-start_date", "-id")[:most]]
-    }
-    failures = sorted(found.values(), key=lambda one: (one.end_date, one.pk), reverse=True)[:most]
-    return with_reasons(failures)
+
+def last_failures() -> list[Execution]:
+    """Those that failed last, with their ``reason``; of the failures that were created last."""
+    newest = Execution.objects.filter(outcome=Status.FAILED).order_by(*NEWEST_FIRST)
+    ends = newest.values_list("end_date", "pk")[:FAILURES_COMPARED]
+    last = [pk for _, pk in sorted(ends, reverse=True)[:SHOWN]]
+    found = rows().filter(pk__in=last)
+    return with_reasons(sorted(found, key=lambda one: (one.end_date, one.pk), reverse=True))
 
 
 def with_reasons(executions: Iterable[Execution]) -> list[Execution]:
@@ -88,16 +117,6 @@ def with_reasons(executions: Iterable[Execution]) -> list[Execution]:
     for one in found:
         one.reason = reasons.get(one.pk, "")  # type: ignore[attr-defined]
     return found
-
-
-def oldest_waiting() -> Execution | None:
-    """The oldest that no worker has claimed."""
-    oldest = Execution.objects.active().order_by("start_date")
-    last = bound_of(oldest).last
-    if last is None:
-        return None
-    waiting = rows().active().filter(status=Status.PENDING, start_date__lte=last)
-    return waiting.order_by("start_date").first()
 
 
 @dataclass(frozen=True)

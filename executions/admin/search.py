@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -14,13 +13,12 @@ from gef_project.accounts.models import User
 from status.states import Status
 
 from . import lookups
+from .lookups import Place
 
 SHORTEST_ID = 4  # digits
 NAMES = 5  # scripts, and users, that begin so
 NEWEST_FAILURES = 10_000
 AT_ONCE = 500  # failures of a page's query
-
-Place = tuple[datetime, UUID]
 
 _FAILED_SO = f"""
     SELECT failure.start_date, failure.id
@@ -50,7 +48,7 @@ class Alternative:
     condition: Q
     has_index: bool = True
     is_sorted: bool = False
-    bound: lookups.Bound | None = None
+    bound: Place | None = None
 
 
 class SearchTerm:
@@ -94,5 +92,5 @@ class SearchTerm:
         if place:
             found = [one for one in found if (one < place if forward else one > place)]
         some = found[:AT_ONCE]
-        bound = lookups.Bound(some[-1][0], is_cut=True) if len(found) > AT_ONCE else None
+        bound = some[-1] if len(found) > AT_ONCE else None
         return Alternative(Q(pk__in=[pk for _, pk in some]), is_sorted=True, bound=bound)

@@ -9,6 +9,14 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveIndex(
+            model_name='execution',
+            name='execution_active',
+        ),
+        migrations.AddIndex(
+            model_name='execution',
+            index=models.Index(condition=models.Q(('end_date', None)), fields=['start_date', 'id'], name='execution_active'),
+        ),
         migrations.AddIndex(
             model_name='execution',
             index=models.Index(fields=['outcome', '-start_date', '-id'], name='execution_newest_of_outcome', condition=models.Q(('outcome__isnull', False))),

@@ -87,7 +87,7 @@ class Execution(models.Model):
             ),
             # No index depends on the status: so a transition that is no end touches none of them.
             # What the monitor and the clean-up look through: the few that have not ended.
-            models.Index(fields=["start_date"], name="execution_active", condition=Q(end_date=None)),
+            models.Index(fields=["start_date", "id"], name="execution_active", condition=Q(end_date=None)),
             # Those that ended lately, and whose owner has not been told.
             models.Index(
                 fields=["end_date"],
