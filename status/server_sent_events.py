@@ -63,8 +63,19 @@ async def long_poll_page(
     yield page(rows, per_page, len(rows))
 
 
-async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]:
-    yield STREAM_START
+def each_row(rows: list[Row]) -> bytes:
+    return b"".join(map(event, rows))
+
+
+async def events(
+    feed: Feed, reader: Reader, after: int, write: Callable[[list[Row]], bytes] = each_row
+) -> AsyncIterator[bytes]:
+    """The stream, without end.
+
+    Args:
+        write: makes events of the rows that came together; the last one's id must be the last row's.
+    """
+    yield BEGINNING
     checked = time.monotonic()
     while True:
         rows = await feed.after(after, BATCH, reader.left(HEARTBEAT))
@@ -79,5 +90,5 @@ async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]
         if feed.ending:
             yield last_event("restarting", "The server is being restarted.")
             return
-        yield b"".join(map(event, rows)) or KEEP_ALIVE
+        yield write(rows) if rows else SIGN_OF_LIFE
         after = rows[-1].id if rows else after

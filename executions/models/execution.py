@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 class Execution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    script = models.ForeignKey(Script, models.CASCADE, related_name="executions")
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        related_name="executions",
+        db_index=False,  # execution_newest_of_script serves
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -73,9 +78,16 @@ class Execution(models.Model):
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
             ),
+            # The newest of one script, and of one end, in the admin.
+            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
+            models.Index(
+                fields=["outcome", "-start_date", "-id"],
+                name="execution_newest_of_outcome",
+                condition=Q(outcome__isnull=False),
+            ),
             # No index depends on the status, so that a transition between active statuses changes no index.
             # The few that have not ended, for the monitor and the clean-up.
-            models.Index(fields=["start_date"], name="execution_active", condition=Q(end_date=None)),
+            models.Index(fields=["start_date", "id"], name="execution_active", condition=Q(end_date=None)),
             # Those that have ended and whose owner has not been told yet.
             models.Index(
                 fields=["end_date"],
