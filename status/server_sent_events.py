@@ -75,7 +75,7 @@ async def events(
     Args:
         write: makes events of the rows that came together; the last one's id must be the last row's.
     """
-    yield BEGINNING
+    yield STREAM_START
     checked = time.monotonic()
     while True:
         rows = await feed.after(after, BATCH, reader.left(HEARTBEAT))
@@ -90,5 +90,5 @@ async def events(
         if feed.ending:
             yield last_event("restarting", "The server is being restarted.")
             return
-        yield write(rows) if rows else SIGN_OF_LIFE
+        yield write(rows) if rows else KEEP_ALIVE
         after = rows[-1].id if rows else after

@@ -24,7 +24,7 @@ from gef_project.accounts.admin import actor
 from gef_project.common.admin import AttributedAdmin
 from gef_project.common.exceptions import LedgerBusy
 from gef_project.common.parsers import BoundedJSONParser
-from status.sources import Source
+from status.models import Source
 from status.states import Status
 
 from .display import time

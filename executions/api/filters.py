@@ -56,8 +56,8 @@ class FilterAndSort(BaseFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
         asked, for_staff = request.query_params, cast(Caller, request.user).may(*VIEW)
-        narrowed = narrow(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
-        return arrange(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
+        narrowed = apply_filter(queryset, asked.get("filter", ""), self.fields, for_staff=for_staff)
+        return apply_sort(narrowed, asked.get("sort", ""), self.fields, for_staff=for_staff)
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         staff = [name for name, field in self.fields.items() if field.for_staff]

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
 from gef_project.accounts.permissions import IsUserOrExecution, execution_or_staff_may
-from gef_project.common.retrying import briefly
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .executions import EXECUTION_ID, visible_to

@@ -14,9 +14,9 @@ from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.staff import staff
 from status.states import Status
-from status.tests.histories import behind_the_ledger
+from status.tests.ledger_builders import execute_without_triggers
 
-from .admin_pages import SCRIPTS, as_staff, last_move, messages, page
+from .admin_pages import SCRIPTS, as_staff, last_transition, messages, page
 from .factories import ExecutionFactory, ScriptFactory
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def script_page(script: Script, name: str = "change") -> str:
 
 def test_the_page_shows_the_last_runs(superuser: Client, script: Script) -> None:
     runs = [ExecutionFactory(script=script, status=status) for status in (Status.FINISHED, Status.FAILED)]
-    behind_the_ledger(
+    execute_without_triggers(
         "UPDATE executions_execution SET started_at = start_date + interval '5 s',"
         " end_date = start_date + interval '65 s'"
     )
@@ -171,7 +171,7 @@ def test_a_run_begins_with_the_last_params_and_is_attributed(client: Client, scr
     assert (execution.params, execution.user) == ({"n": [1, "é", "\0"]}, user)
     assert response["Location"] == page(execution)
     assert messages(response) == [f"Execution {execution.pk} has been created."]
-    assert last_move() == (None, Status.PENDING, user, "admin")
+    assert last_transition() == (None, Status.PENDING, user, "admin")
 
 
 def test_a_run_is_repeated_with_its_own_params(client: Client, script: Script) -> None:

@@ -14,7 +14,7 @@ from gef_project.common.tests.browser import WIDTHS, log_in, serious_findings, s
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import begin_with_samples
+from .ledger_builders import begin_with_periodic_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/status/statuslog/"
@@ -59,7 +59,7 @@ def test_search_jump_and_export(browser_page: Page, admin: User, execution: Exec
 def test_its_pages_fit_and_can_be_used(
     browser_page: Page, admin: User, width: str, theme: Literal["light", "dark"]
 ) -> None:
-    begin_with_samples([{"running": 2, "finished": 5}])
+    begin_with_periodic_rows([{"running": 2, "finished": 5}])
     for status in Status:
         ExecutionFactory(status=status).log("a line", "INFO")
     Execution.objects.active().cancel(actor=admin, source="admin", reason="no longer needed, " * 10)

@@ -17,7 +17,7 @@ from status.admin import search
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import begin_with_samples
+from .ledger_builders import begin_with_periodic_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +155,7 @@ def test_the_counts_are_a_bar_with_numbers(reader: Client, execution: Execution)
 
 
 def test_a_row_of_the_periodic_task_says_what_was_not_recorded(reader: Client) -> None:
-    begin_with_samples([{"running": 2, "finished": 5}])
+    begin_with_periodic_rows([{"running": 2, "finished": 5}])
     numbers = "Pending not recorded, Ready 0, Running 2, Finished 5, Failed 0, Cancelled not recorded"
     assert numbers in reader.get(LIST).text
     html = reader.get(page(StatusLog.objects.earliest("id"))).text
