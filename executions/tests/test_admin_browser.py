@@ -34,13 +34,14 @@ def test_from_the_ledger_to_an_execution_and_back(
     expect(rows).to_contain_text("Pending → Running")
 
     rows.get_by_role("link", name=str(execution.pk)[:8]).click()
-    expect(page.get_by_role("heading", name=str(execution.pk))).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(execution.script.name)
+    page.get_by_role("link", name="History").click()
     expect(page.locator("#status-history tbody tr")).to_have_count(2)
 
     page.get_by_role("link", name="Executions").last.click()
-    page.get_by_role("row", name=str(execution.pk)).get_by_role("checkbox").check()
-    page.get_by_label("Action:").select_option("Cancel selected executions")
-    page.get_by_role("button", name="Go").click()
+    page.get_by_role("row", name=str(execution.pk)[:8]).get_by_role("checkbox").check()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel 1").click()
     expect(page.locator(".messagelist")).to_have_text("Cancelled: 1.")
 
     page.get_by_role("link", name="Status logs").click()
