@@ -21,7 +21,7 @@ from gef_project.accounts.models import User
 from gef_project.common.attribution import attributed_to
 from gef_project.common.exceptions import LedgerBusy, StatusChangeError
 from gef_project.common.locking import translate_lock_errors
-from status.sources import Source
+from status.models import Source
 
 from . import lookups
 from .listing import Listing, read_place, write_place

@@ -81,7 +81,7 @@ class Script(models.Model):
     def run(
         self, user: "User", params: dict[str, Any] | None = None, *, source: str = "", reason: str = ""
     ) -> "Execution":
-        """Create an execution for ``user``, and hand it to a worker after commit."""
+        """Create an execution for ``user``, and queue it for a worker after the commit."""
         with attributed_to(user, source, reason):
             execution = self.executions.create(user=user, params=params or {}, queued_at=Now())
             dispatch.run_execution(execution.pk)

@@ -12,7 +12,7 @@ from gef_project.accounts.tests.staff import staff
 from status.models import StatusLog
 from status.states import Status
 
-from .admin_pages import LIST, act, as_staff, page
+from .admin_pages import LIST, as_staff, page, run_action
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_cancelling_has_a_permission_of_its_own(
     client: Client, execution: Execution, permission: str
 ) -> None:
     as_staff(client, permission)
-    act(client, "cancel_selected", execution)
+    run_action(client, "cancel_selected", execution)
     assert client.post(page(execution, "cancel")).status_code == 403
     execution.refresh_from_db()
     assert execution.status == Status.PENDING
@@ -59,7 +59,7 @@ def test_cancelling_has_a_permission_of_its_own(
 @pytest.mark.parametrize("permission", ["view_execution", "change_execution", "cancel_execution"])
 def test_deleting_has_a_permission_of_its_own(client: Client, execution: Execution, permission: str) -> None:
     as_staff(client, "view_execution", *{permission} - {"view_execution"})
-    act(client, "delete_selected", execution, post="yes")
+    run_action(client, "delete_selected", execution, post="yes")
     assert client.post(page(execution, "delete"), {"post": "yes"}).status_code == 403
     assert Execution.objects.exists()
 

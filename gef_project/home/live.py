@@ -44,7 +44,7 @@ def live_view(request: HttpRequest) -> HttpResponseBase:
         response = StreamingHttpResponse(_stream(beginning, reader, after))
     else:  # without an event loop: what there is; the browser comes back
         rows = rows_after(after, BATCH)
-        response = HttpResponse(sse.BEGINNING + beginning + (digest(rows) if rows else b""))
+        response = HttpResponse(sse.STREAM_START + beginning + (digest(rows) if rows else b""))
     response["Content-Type"] = "text/event-stream"
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # has nginx pass on every event at once

@@ -1,4 +1,4 @@
-"""Who gets what from every endpoint: the whole of it in one table."""
+"""The status code of every endpoint for every kind of caller, in one table."""
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator

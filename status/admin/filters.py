@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from status.sources import Source
+from status.models import Source
 from status.states import Status
 
 EVENTS = {

@@ -17,8 +17,7 @@ from gef_project.accounts.tests.staff import staff
 from gef_project.common.attribution import attributed_to
 from status.admin import paging
 from status.admin.paging import ids_of_period
-from status.models import StatusLog
-from status.sources import Source
+from status.models import Source, StatusLog
 from status.states import Status
 
 pytestmark = pytest.mark.django_db

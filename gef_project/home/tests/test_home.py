@@ -17,7 +17,7 @@ from gef_project.home.charts import RANGES, Chart
 from gef_project.operations.models import CountCheck
 from status.models import StatusLog
 from status.states import Status
-from status.tests.histories import begin_with_samples, set_times
+from status.tests.ledger_builders import begin_with_periodic_rows, set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +111,7 @@ def test_levels_and_ends_are_those_of_the_ledger_and_the_time_before_is_marked(e
 
 
 def test_what_the_old_task_recorded_is_before_the_ledger() -> None:
-    begin_with_samples([{"finished": 5}, {"finished": 9}])
+    begin_with_periodic_rows([{"finished": 5}, {"finished": 9}])
     chart = Chart(RANGES["year"])
     assert chart.unknown_until > 0
     assert [slot.ends for slot in chart.slots if any(slot.ends)] == []

@@ -1,9 +1,12 @@
-"""Which keys of an execution a request asks for, by ``include`` and ``exclude``."""
+"""The parameters ``include`` and ``exclude``: which keys of an execution a response has."""
+
+from functools import lru_cache
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from executions.models import ExecutionQuerySet
+from executions.models import Execution, ExecutionQuerySet
 
 from .serializers import ExecutionSerializer
 
@@ -23,7 +26,7 @@ INCLUDE_PARAMETERS = [
 
 
 def selected_fields(request: Request) -> frozenset[str]:
-    """Names that are not known, or not for this caller, are ignored."""
+    """The keys that the request asks for; names that are unknown or not for this caller are ignored."""
     includable = INCLUDABLE if request.user.is_staff else INCLUDABLE - FOR_STAFF
     included = includable & names_in(request, "include")
     excluded = EXCLUDABLE & names_in(request, "exclude")
@@ -31,15 +34,26 @@ def selected_fields(request: Request) -> frozenset[str]:
 
 
 def names_in(request: Request, parameter: str) -> set[str]:
-    """What a query parameter lists, with commas between."""
+    """The names in a query parameter, which are separated by commas."""
     return {name.strip() for name in request.query_params.get(parameter, "").split(",")}
 
 
-def fetching(executions: ExecutionQuerySet, fields: frozenset[str]) -> ExecutionQuerySet:
-    """Have what these fields need fetched with the executions, and nothing that they do not need."""
+def fetch_selected(executions: ExecutionQuerySet, fields: frozenset[str]) -> ExecutionQuerySet:
+    """Fetch what these fields need together with the executions, and defer what they do not need."""
     executions = executions.defer(*(EXCLUDABLE - fields))
     if fields & {"script", "script_name"}:
         executions = executions.select_related("script")
     if fields & {"user", "user_name", "user_email"}:
         executions = executions.select_related("user")
     return executions.prefetch_related("logs") if "logs" in fields else executions
+
+
+@lru_cache(64)
+def _serializer_of(fields: frozenset[str]) -> ExecutionSerializer:
+    """Cached, since making the fields takes longer than serializing an execution. It has no state."""
+    return ExecutionSerializer(context={"fields": fields})
+
+
+def serialize_execution(execution: Execution, fields: frozenset[str]) -> dict[str, Any]:
+    """The execution with these keys, as clients get it."""
+    return _serializer_of(fields).to_representation(execution)

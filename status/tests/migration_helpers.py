@@ -1,4 +1,4 @@
-"""Take the test's database back to an earlier migration, and forwards again."""
+"""Migrate the test's database to an earlier migration and back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ Target = tuple[str, str]
 
 
 def migrate(*targets: Target) -> Apps:
-    """Migrate to the targets; the models as they are there."""
+    """Migrate to the targets; returns the models as they are there."""
     executor = MigrationExecutor(connection)
     executor.migrate(targets)
     return executor.loader.project_state(targets).apps
@@ -19,7 +19,7 @@ def migrate(*targets: Target) -> Apps:
 
 @contextmanager
 def migrated_back(*targets: Target) -> Iterator[Apps]:
-    """The database as it was there; afterwards, whatever happens, it is at the newest migrations again."""
+    """Migrate back to the targets; at the end of the block to the newest migrations again."""
     try:
         yield migrate(*targets)
     finally:

@@ -1,4 +1,4 @@
-"""Forced statuses while others write, each over a connection of its own."""
+"""``force_status`` while others write, each over its own connection."""
 
 import random
 import threading
@@ -16,7 +16,7 @@ from gef_project.common.locking import translate_lock_errors
 from status.exceptions import IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import TERMINAL, TRANSITIONS, Status
-from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
+from status.tests.concurrency import errors_in, in_processes, race, shorten_deadlock_timeout
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FORCED = 20
 WRITERS = 4
-SHORT_LIVED = "nobody's"  # the mark of executions that only one writer knows
+SHORT_LIVED = "nobody's"  # marks executions that only one writer uses
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +44,16 @@ def some(chance: random.Random) -> Execution:
     return chance.choice(list(Execution.objects.exclude(worker=SHORT_LIVED).order_by("pk")))
 
 
-def move(chance: random.Random) -> None:
+def change_one(chance: random.Random) -> None:
     some(chance).update_status(chance.choice(list(Status)))
 
 
-def move_many(chance: random.Random) -> None:
+def change_many(chance: random.Random) -> None:
     Execution.objects.update_status(chance.choice([Status.READY, Status.RUNNING]))
 
 
-def lock_then_move(chance: random.Random) -> None:
-    """The row's lock, and later the table's: what a weaker lock of the command would deadlock with."""
+def lock_then_change(chance: random.Random) -> None:
+    """Lock a row and later the ledger, with which a weaker lock of the command would deadlock."""
     with transaction.atomic():
         pk = some(chance).pk
         with translate_lock_errors():  # the caller's own statement may be the deadlock victim
@@ -62,21 +62,21 @@ def lock_then_move(chance: random.Random) -> None:
             execution.update_status(chance.choice(sorted(TRANSITIONS[Status(execution.status)])))
 
 
-def log_then_move(chance: random.Random) -> None:
-    """The row is locked for the sake of a foreign key before it is written."""
+def log_then_change(chance: random.Random) -> None:
+    """Lock a row by a foreign key before it is changed."""
     with transaction.atomic():
         execution = some(chance)
         execution.log("a line", "INFO")
         execution.update_status(Status.RUNNING)
 
 
-def move_two(chance: random.Random) -> None:
+def change_two(chance: random.Random) -> None:
     with transaction.atomic():
         some(chance).update_status(Status.RUNNING)
         some(chance).update_status(Status.READY)
 
 
-def come_and_go(chance: random.Random) -> None:
+def create_and_delete(chance: random.Random) -> None:
     one = some(chance)
     Execution.objects.create(script=one.script, user=one.user, worker=SHORT_LIVED).delete()
 
@@ -87,12 +87,21 @@ def forced_rows() -> int:
 
 def write_or_force(number: int) -> None:
     """Make random changes, or force random statuses until there are enough of them."""
-    find_deadlocks_soon()  # in a process, too
+    shorten_deadlock_timeout()  # in a process, too
     chance = random.Random(number)
     if number < WRITERS:
         for _ in range(60):
             with suppress(IllegalTransition, LedgerBusy):
-                chance.choice([move, move_many, lock_then_move, log_then_move, move_two, come_and_go])(chance)
+                chance.choice(
+                    [
+                        change_one,
+                        change_many,
+                        lock_then_change,
+                        log_then_change,
+                        change_two,
+                        create_and_delete,
+                    ]
+                )(chance)
     else:
         while forced_rows() < FORCED:
             with suppress(CommandError):  # busy
@@ -100,14 +109,14 @@ def write_or_force(number: int) -> None:
 
 
 @pytest.mark.parametrize("at_once", [race, in_processes])
-def test_forced_statuses_among_writers_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
-    assert raised(at_once(WRITERS + 2, write_or_force)) == []
+def test_forced_statuses_among_writers_leave_a_correct_ledger(at_once: Callable[..., list[object]]) -> None:
+    assert errors_in(at_once(WRITERS + 2, write_or_force)) == []
     assert forced_rows() >= FORCED
     assert first_fault() is None
 
 
-def test_nobody_fails_for_a_forced_status(executions: list[Execution]) -> None:
-    """Single moves wait until it is over; they meet neither deadlock nor time limit."""
+def test_no_writer_fails_because_of_a_forced_status(executions: list[Execution]) -> None:
+    """Other changes wait for it; they end neither in a deadlock nor by the lock timeout."""
 
     def work(number: int) -> None:
         if number == len(executions):
@@ -120,7 +129,7 @@ def test_nobody_fails_for_a_forced_status(executions: list[Execution]) -> None:
             with suppress(IllegalTransition):  # of the one that is forced
                 execution.update_status(status)
 
-    assert raised(race(len(executions) + 1, work)) == []
+    assert errors_in(race(len(executions) + 1, work)) == []
     assert first_fault() is None
 
 
@@ -133,8 +142,8 @@ def somebody_waits_for_a_lock() -> bool:
         return bool(cursor.rowcount)
 
 
-def test_who_has_locked_a_row_can_still_move_it(executions: list[Execution]) -> None:
-    """It would be the one to fail if the command waited for the row, and held what the move needs."""
+def test_a_transaction_that_has_locked_a_row_can_still_change_it(executions: list[Execution]) -> None:
+    """It would fail if the command waited for the row while it held the ledger's lock."""
     locked = threading.Event()
 
     def work(number: int) -> None:
@@ -150,7 +159,7 @@ def test_who_has_locked_a_row_can_still_move_it(executions: list[Execution]) -> 
             eventually(somebody_waits_for_a_lock)
             assert execution.update_status(Status.RUNNING) is not None
 
-    assert raised(race(2, work)) == []
+    assert errors_in(race(2, work)) == []
     executions[0].refresh_from_db()
     assert executions[0].status == Status.FAILED
     assert first_fault() is None
@@ -159,6 +168,6 @@ def test_who_has_locked_a_row_can_still_move_it(executions: list[Execution]) -> 
 def test_two_operators_at_once_each_leave_their_row(executions: list[Execution]) -> None:
     before = StatusLog.objects.newest().id
     ends = [Status.FINISHED, Status.FAILED, Status.CANCELLED]
-    assert raised(race(3, lambda number: force(executions[0], ends[number]))) == []
+    assert errors_in(race(3, lambda number: force(executions[0], ends[number]))) == []
     assert StatusLog.objects.newest().id == before + 3
     assert first_fault() is None

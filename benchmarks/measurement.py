@@ -1,4 +1,4 @@
-"""Rates of what is done over and over, by Django, psycopg or pgbench, in interleaved rounds."""
+"""Measure how often per second Django, psycopg or pgbench can do something, in interleaved rounds."""
 
 import os
 import re
@@ -17,19 +17,19 @@ import psutil
 from django.db import connection
 from tqdm import tqdm
 
-from benchmarks.building import Built, execute, use
+from benchmarks.datasets import Dataset, execute, use
 from gef_project.devserver.postgresql.server import BIN
-from status.tests.racing import fork, in_processes
+from status.tests.concurrency import fork, in_processes
 
-PATIENCE = 120  # seconds until one that never comes fails all that wait for it
+PATIENCE = 120  # seconds that processes wait for each other
 
-# Does the thing once; made by each process for itself, before the time starts.
+# Does it once. Each process makes its own before the measurement starts.
 Step = Callable[[], object]
 T = TypeVar("T")
 
 
 class Sample(NamedTuple):
-    """How often a second it was done, and microseconds of processor time that once took on either side."""
+    """The rate per second, and the processor time of one step on either side, in microseconds."""
 
     rate: float
     client: float
@@ -38,7 +38,7 @@ class Sample(NamedTuple):
 
 @dataclass
 class Figures:
-    """A sample a round: with every commit on the disk before it is reported, and without waiting for it."""
+    """One sample for each round: with every commit flushed to disk before it returns, and without."""
 
     flushed: list[Sample] = field(default_factory=list)
     unflushed: list[Sample] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Figures:
         return [sample.rate for sample in (self.flushed if flushed else self.unflushed)]
 
     def ratio_to(self, other: "Figures", *, flushed: bool) -> float:
-        """The median over the rounds of how many times as often as ``other``."""
+        """The median over the rounds of this rate divided by that of ``other``."""
         pairs = zip(self.rates(flushed=flushed), other.rates(flushed=flushed), strict=True)
         return median(mine / its for mine, its in pairs)
 
@@ -59,9 +59,9 @@ class Measurable(Protocol):
 def in_rounds(
     cells: Mapping[str, Measurable], rounds: int, seconds: float, *, title: str
 ) -> dict[str, Figures]:
-    """Measure every cell once a round, so that what else the machine does meets all of them.
+    """Measure every cell once in each round, so that other load on the machine affects all of them.
 
-    They take turns to and fro, so that it favours none while it grows.
+    Every second round has the reverse order, so that growing load favours none.
     """
     figures = {name: Figures() for name in cells}
     turns = list(cells.items())
@@ -79,11 +79,11 @@ def in_rounds(
 
 @dataclass(frozen=True)
 class Processes:
-    """Each process calls ``prepare(database, number, processes)``, then what that returned all the time."""
+    """Each process calls ``prepare(database, number, processes)`` and then repeats the step it returned."""
 
-    database: Built
+    database: Dataset
     count: int
-    prepare: Callable[[Built, int, int], Step]
+    prepare: Callable[[Dataset, int, int], Step]
 
     def sample(self, seconds: float, *, flushed: bool) -> Sample:
         start_together = fork.Barrier(self.count, timeout=PATIENCE)
@@ -128,7 +128,7 @@ def _repeat(step: Step, seconds: float) -> Sample:
 class Pgbench:
     """The same script by every client, as prepared statements."""
 
-    database: Built
+    database: Dataset
     count: int
     script: str
 
@@ -166,6 +166,6 @@ class Pgbench:
 
 
 def one_by_one(things: list[T], do: Callable[[T], object]) -> Step:
-    """Do it with the next of the things, forever."""
+    """A step that does it with the next of the things, in a cycle."""
     again: Any = cycle(things)
     return lambda: do(next(again))

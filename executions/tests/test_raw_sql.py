@@ -1,4 +1,4 @@
-"""Tricks of hand-written SQL, by whoever may write the tables: each is refused, or comes out right."""
+"""Hand-written SQL that could falsify the ledger: each statement is refused or logged correctly."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ from status.states import Status
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
-from .test_guards import METHOD, raw_sql, sql
+from .test_triggers import METHOD, raw_sql, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +24,7 @@ FORGED = "INSERT INTO status_log (id, execution_id, status_from, status_to) VALU
 
 @contextmanager
 def refused(message: str) -> Iterator[None]:
-    """Whatever happens inside is refused, by the time of its commit, and has changed nothing."""
+    """Assert that the block is refused, at its commit at the latest, and has changed nothing."""
     newest = StatusLog.objects.newest()
     before = list(Execution.objects.order_by("pk").values_list("pk", "status"))
     with pytest.raises(IntegrityError, match=message), transaction.atomic():
@@ -53,7 +53,7 @@ def permitted() -> AbstractContextManager[None]:
     ],
     ids=["the same ones twice", "changed and deleted", "merge", "upsert"],
 )
-def test_with_permission_every_statement_is_logged_right(statement: str) -> None:
+def test_with_permission_every_statement_is_logged_correctly(statement: str) -> None:
     for _ in range(3):
         ExecutionFactory()
     with permitted():
@@ -61,7 +61,7 @@ def test_with_permission_every_statement_is_logged_right(statement: str) -> None
     assert first_fault() is None
 
 
-def test_a_row_says_where_its_execution_came_from_whatever_happened_before() -> None:
+def test_rows_of_several_statements_have_the_right_status_from() -> None:
     execution = ExecutionFactory()
     with permitted():
         sql(TO_READY)
@@ -79,7 +79,7 @@ def test_a_row_says_where_its_execution_came_from_whatever_happened_before() -> 
 @pytest.mark.parametrize(
     "shadow", ["TABLE status_log AS TABLE public.status_log", "VIEW status_log AS SELECT 1"]
 )
-def test_what_a_session_calls_by_the_same_name_deceives_nobody(shadow: str) -> None:
+def test_temporary_tables_of_the_same_name_are_ignored(shadow: str) -> None:
     execution = ExecutionFactory()
     newest = StatusLog.objects.newest()
     sql(f"CREATE TEMPORARY {shadow}")
@@ -101,7 +101,7 @@ def test_a_snapshot_after_the_change_of_its_own_statement_is_refused() -> None:
         )
 
 
-def test_a_snapshot_before_the_change_of_its_own_statement_is_right() -> None:
+def test_a_snapshot_before_the_change_of_its_own_statement_is_correct() -> None:
     ExecutionFactory()
     with permitted():
         sql(
@@ -113,7 +113,7 @@ def test_a_snapshot_before_the_change_of_its_own_statement_is_right() -> None:
     assert first_fault() is None
 
 
-def test_changes_after_a_snapshot_of_the_same_transaction_are_right() -> None:
+def test_changes_after_a_snapshot_of_the_same_transaction_are_correct() -> None:
     execution = ExecutionFactory()
     with transaction.atomic():
         StatusLog.objects.append_snapshot(source="shell")
@@ -123,7 +123,7 @@ def test_changes_after_a_snapshot_of_the_same_transaction_are_right() -> None:
 
 
 @pytest.mark.parametrize("setting", ["", "SELECT set_config('status_log.writing', 'on', true);"])
-def test_a_trigger_of_the_callers_own_cannot_forge_a_creation(setting: str) -> None:
+def test_a_trigger_on_another_table_cannot_forge_a_creation(setting: str) -> None:
     sql("CREATE TABLE callers (id uuid)")
     try:
         sql(
@@ -144,7 +144,7 @@ def test_the_function_that_appends_rows_works_for_the_triggers_only() -> None:
         sql("SELECT append_status_changes(ARRAY[%s::uuid], ARRAY['PENDING'], ARRAY['READY'])", execution.pk)
 
 
-def test_a_deletion_of_an_execution_that_is_there_cannot_be_forged() -> None:
+def test_a_deletion_of_an_existing_execution_cannot_be_forged() -> None:
     execution = ExecutionFactory()
     with refused("has just been created or deleted"):
         sql("SELECT set_config('status_log.writing', 'on', true)")

@@ -1,4 +1,4 @@
-"""Retention and others at the same time, each over a connection of its own."""
+"""Pruning while others write or prune, each over its own connection."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,8 +14,8 @@ from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
-from status.tests.histories import behind_the_ledger, set_times
-from status.tests.racing import race, raised, unfinished
+from status.tests.concurrency import errors_in, race, uncommitted
+from status.tests.ledger_builders import execute_without_triggers, set_times
 from status.verification import first_fault
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +25,7 @@ OLD = 60
 
 @pytest.fixture(autouse=True)
 def newest_old(transactional_db: None) -> int:
-    """Of 60 rows from last year the newest; a new one comes after them."""
+    """The id of the newest of 60 rows from last year; one new row follows them."""
     execution = ExecutionFactory()
     while StatusLog.objects.count() < OLD:
         execution.update_status(Status.RUNNING if execution.status == Status.READY else Status.READY)
@@ -45,13 +45,13 @@ def oldest() -> int:
 
 def test_two_at_once_delete_each_row_once(newest_old: int) -> None:
     outcomes = race(4, lambda number: prune_old(batch=3 + number))
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert sum(outcomes) == OLD
     assert oldest() == newest_old + 1
     assert first_fault() is None
 
 
-def test_writers_go_on_meanwhile(newest_old: int) -> None:
+def test_writers_are_not_blocked(newest_old: int) -> None:
     executions = ExecutionFactory.create_batch(3)
 
     def work(number: int) -> object:
@@ -62,27 +62,27 @@ def test_writers_go_on_meanwhile(newest_old: int) -> None:
         return executions[number].delete()
 
     outcomes = race(len(executions) + 1, work)
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert outcomes[-1] == OLD
     assert oldest() == newest_old + 1
     assert first_fault() is None
 
 
-def test_a_batch_that_hangs_lets_writers_write(short_lock_timeout: None) -> None:
+def test_an_open_batch_does_not_block_writers(short_lock_timeout: None) -> None:
     execution = ExecutionFactory()
-    with unfinished(prune_old):
+    with uncommitted(prune_old):
         assert execution.update_status(Status.RUNNING) is not None
         ExecutionFactory()
     assert first_fault() is None
 
 
-def test_a_writer_that_hangs_lets_it_prune(newest_old: int, short_lock_timeout: None) -> None:
-    with unfinished(ExecutionFactory):
+def test_an_open_writer_does_not_block_pruning(newest_old: int, short_lock_timeout: None) -> None:
+    with uncommitted(ExecutionFactory):
         assert prune_old() == OLD
     assert oldest() == newest_old + 1
 
 
-def test_the_newest_row_stays_however_fast_it_moves() -> None:
+def test_the_newest_row_always_stays_while_others_write() -> None:
     execution = ExecutionFactory()
 
     def work(number: int) -> object:
@@ -90,7 +90,7 @@ def test_the_newest_row_stays_however_fast_it_moves() -> None:
             return sum(prune(timezone.now() + timedelta(days=1), batch=1))
         return [execution.update_status(status) for status in [Status.READY, Status.RUNNING] * 20]
 
-    assert raised(race(2, work)) == []
+    assert errors_in(race(2, work)) == []
     assert StatusLog.objects.newest().status_to == Status.RUNNING
     assert first_fault() is None
 
@@ -108,7 +108,7 @@ def fail_half_way() -> None:
 
 
 @pytest.mark.parametrize(("stop", "left"), [(stop_half_way, OLD - 14), (fail_half_way, OLD)])
-def test_it_goes_on_where_it_was_stopped(stop: Callable[[], None], left: int, newest_old: int) -> None:
+def test_it_continues_where_it_was_stopped(stop: Callable[[], None], left: int, newest_old: int) -> None:
     stop()
     assert first_fault() is None
     assert prune_old() == left
@@ -116,17 +116,17 @@ def test_it_goes_on_where_it_was_stopped(stop: Callable[[], None], left: int, ne
 
 
 def test_waiting_for_another_ends_with_a_clear_error(short_lock_timeout: None) -> None:
-    with unfinished(prune_old), pytest.raises(CommandError, match=r"busy; try again\. 0 rows"):
+    with uncommitted(prune_old), pytest.raises(CommandError, match=r"busy; try again\. 0 rows"):
         call_command("prune_status_log", "--older-than", "30")
 
 
 def test_a_repair_waits_for_a_bounded_time(short_lock_timeout: None, admin: User) -> None:
     before = StatusLog.objects.newest()
-    with unfinished(ExecutionFactory), pytest.raises(CommandError, match="busy; try again"):
+    with uncommitted(ExecutionFactory), pytest.raises(CommandError, match="busy; try again"):
         call_command("check_status_log", "--repair", "--actor", admin.email, "--reason", "test")
     assert StatusLog.objects.newest() == before
 
 
 def test_an_empty_log_has_nothing_to_prune(execution: Execution) -> None:
-    behind_the_ledger("DELETE FROM status_log")
+    execute_without_triggers("DELETE FROM status_log")
     assert prune_old() == 0

@@ -1,6 +1,7 @@
-"""A process that moves executions, whatever happens to the database: ``python -m status.tests.writing``.
+"""A process that changes statuses and goes on when the database restarts: ``python -m`` this.
 
-It prints the id of each row that it was told is stored. With ``--prepare`` it only makes the database ready.
+It prints the id of each row of the status log once its transition is committed. With ``--prepare`` it only
+creates the tables and the executions.
 """
 
 import os
@@ -31,7 +32,7 @@ def prepare() -> None:
     Execution.objects.bulk_create(Execution(script=script, user=user) for _ in range(20))
 
 
-def move_one() -> None:
+def change_one() -> None:
     execution = random.choice(Execution.objects.active())
     log = execution.update_status(random.choice([Status.READY, Status.RUNNING]), source="test")
     if log:
@@ -42,7 +43,7 @@ def move_one() -> None:
 def main() -> None:
     while True:
         try:
-            move_one()
+            change_one()
         except IllegalTransition:
             pass
         except LedgerBusy:

@@ -1,4 +1,4 @@
-"""The door for many executions at once."""
+"""``update_status`` of a queryset."""
 
 import pytest
 
@@ -19,14 +19,14 @@ def one_of_each(db: None) -> dict[Status, Execution]:
     return {status: ExecutionFactory(status=status) for status in Status}
 
 
-def test_those_that_may_move_do_and_the_others_are_left_alone(
+def test_executions_that_can_change_do_and_the_others_stay(
     one_of_each: dict[Status, Execution], admin: User
 ) -> None:
     before = StatusLog.objects.newest().id
-    moved = Execution.objects.update_status(
+    changed = Execution.objects.update_status(
         Status.RUNNING, progress=7, results={"a": 1}, actor=admin, source="shell", reason="test"
     )
-    assert moved == 2
+    assert changed == 2
     rows = {row.status_from: row for row in StatusLog.objects.after(before)}
     assert rows.keys() == {Status.PENDING, Status.READY}
     for row in rows.values():
@@ -52,7 +52,7 @@ def test_each_row_counts_from_the_row_before_it() -> None:
     assert list(counts) == [(3, 1), (2, 2), (1, 3), (0, 4)]
 
 
-def test_a_filter_decides_who_moves() -> None:
+def test_only_executions_of_the_queryset_change() -> None:
     chosen, other = ExecutionFactory.create_batch(2)
     assert Execution.objects.filter(user__email=chosen.user.email).update_status(Status.READY) == 1
     other.refresh_from_db()
@@ -61,11 +61,11 @@ def test_a_filter_decides_who_moves() -> None:
 
 def test_the_number_of_statements_does_not_grow(django_assert_num_queries) -> None:
     ExecutionFactory.create_batch(30)
-    with django_assert_num_queries(5):  # who; change; put back; and the savepoint of a test
+    with django_assert_num_queries(5):  # attribute; change; reset; and the savepoint of a test
         Execution.objects.update_status(Status.READY)
 
 
-def test_none_is_fine() -> None:
+def test_an_empty_queryset_changes_nothing() -> None:
     newest = StatusLog.objects.newest()
     assert Execution.objects.none().update_status(Status.READY) == 0
     assert StatusLog.objects.newest() == newest

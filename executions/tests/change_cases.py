@@ -1,4 +1,4 @@
-"""Every kind of change that the public methods make, and all that a change could leave behind."""
+"""Every kind of change that the public methods make, as cases for parametrized tests."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,15 +8,15 @@ from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
 
-Change = Callable[[Execution], None]  # of an execution that is PENDING, and alone with its script
+Change = Callable[[Execution], None]  # the execution is PENDING and the only one of its script
 
 
-def move(execution: Execution) -> None:
+def transition(execution: Execution) -> None:
     assert execution.update_status(Status.RUNNING, progress=5, source="shell") is not None
 
 
-def move_what_has_moved(execution: Execution) -> None:
-    """By an instance that thinks that it is READY still."""
+def transition_of_a_stale_instance(execution: Execution) -> None:
+    """By an instance that still has READY."""
     execution.status = Status.READY
     assert execution.update_status(Status.RUNNING) is not None
 
@@ -25,11 +25,11 @@ def end(execution: Execution) -> None:
     execution.accept_report("FINISHED", results={"rows": 3}, source="api")
 
 
-def move_many(execution: Execution) -> None:
+def transition_many(execution: Execution) -> None:
     assert execution.script.executions.update_status(Status.CANCELLED) == 1
 
 
-def take(execution: Execution) -> None:
+def claim(execution: Execution) -> None:
     assert execution.claim("worker")
 
 
@@ -57,11 +57,11 @@ def delete_by_cascade(execution: Execution) -> None:
 
 
 CHANGES = [
-    move,
-    move_what_has_moved,
+    transition,
+    transition_of_a_stale_instance,
     end,
-    move_many,
-    take,
+    transition_many,
+    claim,
     create_many,
     run,
     delete,
@@ -70,6 +70,7 @@ CHANGES = [
 ]
 
 
-def state() -> list[Any]:
+def stored_rows() -> list[Any]:
+    """All rows that a change could leave behind."""
     tables: list[Any] = [Execution, StatusLog, ExecutionLog]
     return [list(table.objects.order_by("pk").values()) for table in tables]

@@ -1,4 +1,4 @@
-"""Rows 1 to 3: moves through ``Execution.update_status``, and by what people would use otherwise."""
+"""Rows 1 to 3: transitions by ``Execution.update_status``, and by the usual alternatives."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,8 +9,8 @@ import pghistory
 from django.db import transaction
 from django.db.models import Count, Model
 
-from benchmarks.building import EMAIL, Built, built, copy_into, use
-from benchmarks.measuring import Measurable, Processes, Step, in_rounds, one_by_one
+from benchmarks.datasets import EMAIL, Dataset, build_dataset, copy_into, use
+from benchmarks.measurement import Measurable, Processes, Step, in_rounds, one_by_one
 from benchmarks.plan import Plan
 from benchmarks.report import OURS, Line, rate
 from benchmarks.rivals.models import CountedJob, CountedLog, RecordedJob, StateMachineJob, TrackedJob
@@ -29,16 +29,16 @@ def connections(count: int) -> str:
 # --- Ours -----------------------------------------------------------------------------------------------
 
 
-def move(execution: Execution) -> None:
+def change_status(execution: Execution) -> None:
     execution.update_status(OTHER[Status(execution.status)], source="bench")
 
 
-def ours(database: Built, number: int, processes: int) -> Step:
-    return one_by_one(own(Execution, database, number, processes), move)
+def ours(database: Dataset, number: int, processes: int) -> Step:
+    return one_by_one(own(Execution, database, number, processes), change_status)
 
 
-def own(model: Any, database: Built, number: int, processes: int) -> list[Any]:
-    """The instances that only this process moves."""
+def own(model: Any, database: Dataset, number: int, processes: int) -> list[Any]:
+    """The instances that only this process changes."""
     keys: list[Any] = database.own_keys(number, processes)
     if model is StateMachineJob:
         some = list(model.objects.filter(status__in=OTHER).order_by("pk").values_list("pk", flat=True))
@@ -50,7 +50,7 @@ def own(model: Any, database: Built, number: int, processes: int) -> list[Any]:
 def by_size(plan: Plan) -> Iterator[Line]:
     """Row 1."""
     cells: dict[str, Measurable] = {
-        f"{size:,} executions, {connections(count)}": Processes(built(size), count, ours)
+        f"{size:,} executions, {connections(count)}": Processes(build_dataset(size), count, ours)
         for count in AT_ONCE  # what is compared is measured side by side
         for size in plan.sizes
     }
@@ -67,7 +67,7 @@ def by_size(plan: Plan) -> Iterator[Line]:
 
 
 @transaction.atomic
-def move_and_count(job: CountedJob) -> None:
+def change_and_count(job: CountedJob) -> None:
     status_from, job.status = job.status, OTHER[Status(job.status)]
     job.save()
     counts = dict(CountedJob.objects.values_list("status").annotate(count=Count("*")))
@@ -80,8 +80,8 @@ def move_and_count(job: CountedJob) -> None:
     )
 
 
-def counted(database: Built, number: int, processes: int) -> Step:
-    return one_by_one(own(CountedJob, database, number, processes), move_and_count)
+def counted(database: Dataset, number: int, processes: int) -> Step:
+    return one_by_one(own(CountedJob, database, number, processes), change_and_count)
 
 
 def against_counting(plan: Plan) -> Iterator[Line]:
@@ -90,7 +90,7 @@ def against_counting(plan: Plan) -> Iterator[Line]:
     sizes = [sizes[0], sizes[-1]]
     cells: dict[str, Measurable] = {}
     for size in sizes:
-        database = built(size)
+        database = build_dataset(size)
         copy_into([CountedJob])
         for count in AT_ONCE:
             name = f"{size:,} executions, {connections(count)}"
@@ -109,32 +109,32 @@ def against_counting(plan: Plan) -> Iterator[Line]:
 
 
 @transaction.atomic
-def move_by_state_machine(job: StateMachineJob, by: User) -> None:
+def change_by_state_machine(job: StateMachineJob, by: User) -> None:
     transit = job.start if job.status == Status.READY else job.restart
     transit(by=by, description="bench")
     job.save()
 
 
 @transaction.atomic
-def save_moved(job: Any) -> None:
+def save_changed(job: Any) -> None:
     job.status = OTHER[Status(job.status)]
     job.save()
 
 
-def move_in_context(job: TrackedJob, by: User) -> None:
+def change_in_context(job: TrackedJob, by: User) -> None:
     with pghistory.context(user=str(by.pk), source="bench"):
-        save_moved(job)
+        save_changed(job)
 
 
 @transaction.atomic
-def move_recorded(job: Any, by: User) -> None:
+def change_recorded(job: Any, by: User) -> None:
     job._history_user = by
     job._change_reason = "bench"
-    save_moved(job)
+    save_changed(job)
 
 
 def by_package(
-    model: type[Model], do: Callable[[Any, User], object], database: Built, number: int, processes: int
+    model: type[Model], do: Callable[[Any, User], object], database: Dataset, number: int, processes: int
 ) -> Step:
     by = User.objects.get(email=EMAIL)
     return one_by_one(own(model, database, number, processes), lambda job: do(job, by))
@@ -142,16 +142,16 @@ def by_package(
 
 PGHISTORY_ALONE = "django-pghistory without context (keeps neither who nor why)"
 PACKAGES: dict[str, tuple[type[Model], Callable[[Any, User], object]]] = {
-    "django-fsm-2 and django-fsm-log": (StateMachineJob, move_by_state_machine),
-    "django-pghistory": (TrackedJob, move_in_context),
-    PGHISTORY_ALONE: (TrackedJob, lambda job, by: save_moved(job)),
-    "django-simple-history": (RecordedJob, move_recorded),
+    "django-fsm-2 and django-fsm-log": (StateMachineJob, change_by_state_machine),
+    "django-pghistory": (TrackedJob, change_in_context),
+    PGHISTORY_ALONE: (TrackedJob, lambda job, by: save_changed(job)),
+    "django-simple-history": (RecordedJob, change_recorded),
 }
 
 
 def against_packages(plan: Plan) -> Iterator[Line]:
     """Row 3."""
-    database = built(plan.common_size)
+    database = build_dataset(plan.common_size)
     copy_into({model for model, _ in PACKAGES.values()})
     cells: dict[str, Measurable] = {}
     for count in AT_ONCE:

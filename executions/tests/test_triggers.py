@@ -1,4 +1,4 @@
-"""What the database refuses, whoever asks; the error names the method to use."""
+"""What the triggers refuse, whoever tries; the error names the method to use."""
 
 import uuid
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from gef_project.accounts.models import User
 from gef_project.common.attribution import attributed_to
 from status.models import StatusLog
 from status.states import Status
-from status.tests.histories import behind_the_ledger
+from status.tests.ledger_builders import execute_without_triggers
 from status.verification import first_fault
 
 from .factories import ExecutionFactory
@@ -88,8 +88,8 @@ def test_only_the_methods_change_a_status(change: Callable[[Execution], None]) -
 
 
 @pytest.mark.django_db
-def test_a_stale_instance_cannot_take_a_run_back() -> None:
-    """RUNNING → READY would be legal; but it is not what whoever saves some other field means."""
+def test_a_stale_instance_cannot_restore_its_status() -> None:
+    """RUNNING → READY would be legal, but ``save()`` for another field must not do it."""
     execution = ExecutionFactory(status=Status.READY)
     stale = Execution.objects.get()
     execution.update_status(Status.RUNNING)
@@ -202,9 +202,9 @@ def test_an_isolation_that_cannot_see_the_newest_row_is_refused(level: str) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_an_execution_without_rows_changes_like_any_other() -> None:
-    """As for one that is older than the oldest row that is kept."""
+    """Like one that is older than the oldest row that is kept."""
     execution = ExecutionFactory()
-    behind_the_ledger("DELETE FROM status_log WHERE execution_id = %s", [execution.pk])
+    execute_without_triggers("DELETE FROM status_log WHERE execution_id = %s", [execution.pk])
     StatusLog.objects.append_snapshot(source="shell")
     assert execution.update_status(Status.RUNNING) is not None
     assert first_fault() is None

@@ -12,19 +12,19 @@ from django.db import connection, connections, transaction
 fork = multiprocessing.get_context("fork")
 
 
-def find_deadlocks_soon() -> None:
-    """Not after the usual second, which each of them would cost a test."""
+def shorten_deadlock_timeout() -> None:
+    """Let this connection detect deadlocks at once, not after a second."""
     with connection.cursor() as cursor:
         cursor.execute("SET deadlock_timeout = '20ms'")
 
 
 def race(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Call ``work(number)`` in ``count`` threads that start together; what each returned or raised."""
+    """Call ``work(number)`` in ``count`` threads that start together; returns each result or exception."""
     start = threading.Barrier(count)
 
     def run(number: int) -> Any:
         try:
-            find_deadlocks_soon()
+            shorten_deadlock_timeout()
             start.wait()
             return work(number)
         except Exception as error:  # the caller looks at it
@@ -37,7 +37,7 @@ def race(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Call ``work(number)`` in ``count`` forked processes at once; what each returned.
+    """Call ``work(number)`` in ``count`` forked processes at once; returns what each returned.
 
     Raises:
         RuntimeError: a process failed.
@@ -64,8 +64,8 @@ def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
     return [result for _, result, _ in outcomes]
 
 
-def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
-    """The errors among the outcomes, all of which must be of the expected types."""
+def errors_in(outcomes: list[object], *expected: type[Exception]) -> list[Exception]:
+    """The exceptions among the outcomes; one that is not of an expected type is raised."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     for error in errors:
         if not isinstance(error, expected):
@@ -74,20 +74,20 @@ def raised(outcomes: list[object], *expected: type[Exception]) -> list[Exception
 
 
 @contextmanager
-def unfinished(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
-    """A transaction elsewhere has done the work, and neither commits nor fails: it hangs.
+def uncommitted(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
+    """Do the work in a transaction of another connection, which stays open during the block.
 
     Yields:
-        What rolls it back; so does the end of the block.
+        A function that rolls it back; so does the end of the block.
     """
-    begun, over = threading.Event(), threading.Event()
+    begun, end = threading.Event(), threading.Event()
 
     def hang() -> None:
         try:
             with transaction.atomic():
                 work()
                 begun.set()
-                over.wait()
+                end.wait()
                 transaction.set_rollback(True)
         finally:
             begun.set()
@@ -97,14 +97,14 @@ def unfinished(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
         hanging = pool.submit(hang)
         begun.wait()
         try:
-            yield over.set
+            yield end.set
         finally:
-            over.set()
+            end.set()
     hanging.result()
 
 
-def waiting_for_the_ledger() -> list[int]:
-    """The server processes on this database that do."""
+def pids_waiting_for_ledger() -> list[int]:
+    """The server processes of this database that wait for the ledger's lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"

@@ -1,6 +1,6 @@
-"""Report of many executions one by one, and by one request, over HTTP.
+"""Report of many executions over HTTP, by single requests and by one request for all.
 
-    python -m benchmarks.bulk --executions 500 --results 200
+    python -m benchmarks.bulk_reports --executions 500 --results 200
 
 Each execution goes to RUNNING, to progress 50, and to FINISHED with results of its own.
 """

@@ -1,4 +1,4 @@
-"""Databases full of executions, built in bulk behind the guards' back; they start with a true snapshot."""
+"""Databases of executions that are filled without triggers, and a snapshot with their counts."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -18,9 +18,9 @@ from status.models import StatusLog
 
 PREFIX = "gef_bench_"
 TEMPLATE = PREFIX + "template"
-HOME = "postgres"  # the database to be in while others are made and dropped
-MOST_ACTIVE = 20_000
-MOVING = 4_000  # of the active ones: so many that a cell hardly meets one twice
+HOME = "postgres"  # the database to be connected to while others are created and dropped
+MAX_ACTIVE = 20_000
+CHANGED = 4_000  # of the active ones are changed: so many that hardly one is changed twice
 EMAIL = "bench@example.org"
 
 _FILL = """
@@ -39,21 +39,21 @@ _FILL = """
 
 
 @dataclass(frozen=True)
-class Built:
+class Dataset:
     """A database of executions: ``active`` of them, evenly among the others, are READY, the rest FINISHED."""
 
     executions: int
     active: int
-    guarded: bool
+    with_triggers: bool
 
     @property
     def name(self) -> str:
-        return f"{PREFIX}{self.executions}_{self.active}{'' if self.guarded else '_unguarded'}"
+        return f"{PREFIX}{self.executions}_{self.active}{'' if self.with_triggers else '_without_triggers'}"
 
     def own_numbers(self, number: int, processes: int) -> list[int]:
-        """Which of the active executions only this process moves, in a random order."""
+        """Which of the active executions only this process changes, in a random order."""
         own = range(number, self.active, processes)
-        return random.Random(number).sample(own, min(MOVING // processes, len(own)))
+        return random.Random(number).sample(own, min(CHANGED // processes, len(own)))
 
     def own_keys(self, number: int, processes: int) -> list[UUID]:
         step = self.executions // self.active
@@ -65,17 +65,17 @@ def key_of(nth: int) -> UUID:
     return UUID(md5(str(nth).encode()).hexdigest())
 
 
-def built(executions: int, active: int = MOST_ACTIVE, *, guarded: bool = True) -> Built:
-    """Have such a database, made now or kept from another run, and be connected to it."""
-    database = Built(executions, min(active, executions), guarded)
-    if not have_database(database.name):
+def build_dataset(executions: int, active: int = MAX_ACTIVE, *, with_triggers: bool = True) -> Dataset:
+    """Connect to such a database, which is created unless an earlier run has kept it."""
+    database = Dataset(executions, min(active, executions), with_triggers)
+    if not ensure_database(database.name):
         return database
     with bulk(Execution._meta.db_table) as cursor:
         parameters = {"script": Script.objects.get().pk, "user": User.objects.get().pk}
         step = database.executions // database.active
         cursor.execute(_FILL, {**parameters, "count": executions, "active": database.active, "step": step})
     StatusLog.objects.append_snapshot(source="migration", reason="Filled in bulk.")
-    if not guarded:
+    if not with_triggers:
         for model in (Execution, StatusLog):
             execute(f"ALTER TABLE {model._meta.db_table} DISABLE TRIGGER USER")
     settle()
@@ -83,7 +83,7 @@ def built(executions: int, active: int = MOST_ACTIVE, *, guarded: bool = True) -
 
 
 def copy_into(models: Iterable[type[Any]]) -> None:
-    """Fill these tables with what the executions' table has."""
+    """Copy the executions into the tables of these models."""
     for model in models:
         if model.objects.exists():
             continue
@@ -96,8 +96,8 @@ def copy_into(models: Iterable[type[Any]]) -> None:
     settle()
 
 
-def have_database(name: str) -> bool:
-    """Be connected to an up-to-date database of that name; whether it had to be made."""
+def ensure_database(name: str) -> bool:
+    """Connect to a migrated database of that name; returns whether it is new."""
     use(HOME)
     if missing := not _exists(name):
         if not _exists(TEMPLATE):
@@ -118,7 +118,7 @@ def drop_all() -> None:
 
 
 def use(name: str) -> None:
-    """Let the next connections of this process, and of those forked from it, be to that database."""
+    """Connect this process, and those forked from it, to that database from now on."""
     connections.close_all()
     connection.settings_dict["NAME"] = name
 
@@ -129,14 +129,14 @@ def execute(statement: str) -> None:
 
 
 def settle() -> None:
-    """Leave nothing of the building to be done in the background."""
+    """Do now what the server would otherwise do in the background."""
     execute("VACUUM (ANALYZE)")
     execute("CHECKPOINT")
 
 
 @contextmanager
 def bulk(table: str) -> Iterator[Any]:
-    """A cursor past every guard of that table, whose indexes are made when all rows are there."""
+    """A cursor without triggers; the indexes of the table are built at the end of the block."""
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica; SET synchronous_commit = off")
         cursor.execute("SET maintenance_work_mem = '1GB'; SET work_mem = '512MB'")

@@ -1,35 +1,20 @@
-"""Requests that meet: the same report at once, an execution that goes away."""
-
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+"""Requests at the same time: equal reports, different ends, a deleted execution."""
 
 import pytest
-from django.db import connections
 
 from executions.models import Execution
 from gef_project.accounts.tests.clients import client_of
 from status.exceptions import ExecutionGone
 from status.models import StatusLog
+from status.tests.concurrency import race
 from status.verification import first_fault
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
-    def in_thread(number: int) -> Any:
-        try:
-            return call(number)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(in_thread, range(count)))
-
-
 def test_six_identical_reports_of_the_end_leave_one_row(execution: Execution) -> None:
     body = {"status": "FINISHED", "results": {"a": [1, 2]}}
-    answers = at_once(
+    answers = race(
         6, lambda _: client_of(execution).patch(f"/api/v1/execution/{execution.pk}", body).status_code
     )
     assert answers == [200] * 6
@@ -43,7 +28,7 @@ def test_of_different_ends_one_is_stored_and_the_others_are_kept(execution: Exec
         body = {"status": "FINISHED", "results": number}
         return client_of(execution).patch(f"/api/v1/execution/{execution.pk}", body).status_code
 
-    answers = at_once(4, report)
+    answers = race(4, report)
     assert sorted(answers) == [200, 409, 409, 409]
     assert execution.logs.count() == 3
     assert Execution.objects.get(pk=execution.pk).results == answers.index(200)

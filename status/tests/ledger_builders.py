@@ -1,4 +1,4 @@
-"""Ledgers with times of their own, for tests of what is read from them."""
+"""Status logs with chosen times, or with errors, that no public method can make."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,36 +8,36 @@ from django.db import connection
 
 from status.models import StatusLog
 
-# Only a superuser's session gets past the guards.
-PAST_THE_GUARDS = "SET session_replication_role = replica"
-BEHIND_THEM = "SET session_replication_role = origin"
+# Only a superuser may do that.
+TRIGGERS_OFF = "SET session_replication_role = replica"
+TRIGGERS_ON = "SET session_replication_role = origin"
 
 
-def behind_the_ledger(statement: str, parameters: Sequence[Any] = ()) -> None:
+def execute_without_triggers(statement: str, parameters: Sequence[Any] = ()) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(PAST_THE_GUARDS)
+        cursor.execute(TRIGGERS_OFF)
         cursor.execute(statement, parameters)
-        cursor.execute(BEHIND_THEM)
+        cursor.execute(TRIGGERS_ON)
 
 
-def set_times(moments: Sequence[datetime]) -> list[StatusLog]:
-    """Give the rows these times, which must be as many as there are rows; the rows, oldest first."""
+def set_times(times: Sequence[datetime]) -> list[StatusLog]:
+    """Give each row its time; returns the rows, oldest first."""
     ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
-    assert len(ids) == len(moments)
-    behind_the_ledger(
+    assert len(ids) == len(times)
+    execute_without_triggers(
         "UPDATE status_log SET timestamp = given.at FROM unnest(%s::bigint[], %s::timestamptz[])"
         " AS given (id, at) WHERE status_log.id = given.id",
-        [ids, list(moments)],
+        [ids, list(times)],
     )
     return list(StatusLog.objects.order_by("id"))
 
 
-def begin_with_samples(counts: Sequence[dict[str, int]]) -> None:
-    """A ledger that begins after rows of the old periodic task with these counts."""
-    behind_the_ledger("DELETE FROM status_log")
+def begin_with_periodic_rows(counts: Sequence[dict[str, int]]) -> None:
+    """Replace all rows by rows of the old periodic task with these counts, and a first snapshot."""
+    execute_without_triggers("DELETE FROM status_log")
     for number, row in enumerate(counts, 1):
         columns = "".join(f", executions_{name}" for name in row)
-        behind_the_ledger(
+        execute_without_triggers(
             f"INSERT INTO status_log (id, timestamp{columns}) VALUES (%s, now() {', %s' * len(row)})",
             [number, *row.values()],
         )

@@ -1,4 +1,4 @@
-"""The rules of the ledger once more, as plainly as possible: what tests expect of the real one."""
+"""A simple model of executions and their status log, with which tests compare the real ones."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -13,7 +13,7 @@ from status.models import StatusLog
 
 STATUSES = ["PENDING", "READY", "RUNNING", "FINISHED", "FAILED", "CANCELLED"]
 ENDS = {"FINISHED", "FAILED", "CANCELLED"}
-MOVES = {
+TRANSITIONS = {
     "PENDING": {"READY", "RUNNING"} | ENDS,
     "READY": {"RUNNING"} | ENDS,
     "RUNNING": {"READY"} | ENDS,
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 @dataclass
-class Known:
+class KnownExecution:
     status: str = "PENDING"
     progress: int = 0
     results: Any = field(default_factory=dict)
@@ -44,23 +44,23 @@ class Known:
         self.results = self.results if results is None else results
 
 
-class Rules:
-    """Executions, and the history of their statuses.
+class ReferenceModel:
+    """Executions, and the rows of their status log.
 
-    What can be refused returns the name of the exception, else "moved" or "stored".
+    A method that can be refused returns the name of the exception, or else "changed" or "stored".
     """
 
     def __init__(self) -> None:
-        self.executions: dict[UUID, Known] = {}
+        self.executions: dict[UUID, KnownExecution] = {}
         self.rows: list[Row] = []
         self._newest_before = StatusLog.objects.newest().id
 
-    def copy(self) -> "Rules":
+    def copy(self) -> "ReferenceModel":
         return deepcopy(self)
 
     def create(self, ids: Iterable[UUID]) -> None:
         for pk in sorted(ids):
-            self.executions[pk] = Known()
+            self.executions[pk] = KnownExecution()
             self._log(pk, None, "PENDING")
 
     def delete(self, ids: Iterable[UUID]) -> None:
@@ -78,14 +78,14 @@ class Rules:
         if status == known.status:
             self.report(pk, progress, results)
             return "stored"
-        if status not in MOVES.get(known.status, ()):
+        if status not in TRANSITIONS.get(known.status, ()):
             return "IllegalTransition"
         status_from, known.status = known.status, status
         if known.has_ended:
             known.progress = 100
         known.store(progress, results)
         self._log(pk, status_from, status)
-        return "moved"
+        return "changed"
 
     def update_many(self, statuses: set[str], status: str, progress: int | None = None) -> int:
         outcomes = [
@@ -93,7 +93,7 @@ class Rules:
             for pk, known in sorted(self.executions.items())
             if known.status in statuses and known.status != status
         ]
-        return outcomes.count("moved")
+        return outcomes.count("changed")
 
     def report(self, pk: UUID, progress: int | None, results: Any = None) -> bool:
         known = self.executions.get(pk)
@@ -111,15 +111,15 @@ class Rules:
         else:
             outcome = "ExecutionGone"
         if before and before.has_ended and outcome == "stored":
-            says_so = deepcopy(before)
-            says_so.store(progress, results)
-            outcome = "stored" if says_so == before else "ReportTooLate"
+            repeated = deepcopy(before)
+            repeated.store(progress, results)
+            outcome = "stored" if repeated == before else "ReportTooLate"
         if outcome in ("IllegalTransition", "ReportTooLate"):
             self.executions[pk].lines += 1
         return outcome
 
     def check(self) -> None:
-        """The database holds what these rules make of the same history."""
+        """Assert that the database has the executions and rows of this model."""
         logs = list(StatusLog.objects.after(self._newest_before))
         assert [log.id - self._newest_before for log in logs] == list(range(1, len(self.rows) + 1))
         assert [
@@ -128,7 +128,7 @@ class Rules:
         ] == self.rows
         executions = Execution.objects.annotate(lines=Count("logs"))
         columns = executions.values_list("pk", "status", "progress", "results", "lines")
-        assert {pk: Known(*known) for pk, *known in columns} == self.executions
+        assert {pk: KnownExecution(*known) for pk, *known in columns} == self.executions
 
     def _log(self, pk: UUID, status_from: str | None, status_to: str | None) -> None:
         self.rows.append(Row(pk, status_from, status_to, self._counts()))

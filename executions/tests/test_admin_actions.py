@@ -19,7 +19,7 @@ from status.sql import LEDGER_LOCK
 from status.states import Status
 from status.verification import first_fault
 
-from .admin_pages import LIST, SCRIPTS, act, as_staff, last_move, messages, page
+from .admin_pages import LIST, SCRIPTS, as_staff, last_transition, messages, page, run_action
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db
@@ -36,13 +36,13 @@ def test_the_action_asks_and_then_cancels_exactly_what_it_said(client: Client, e
     user = as_staff(client, "view_execution", "cancel_execution")
     ended = ExecutionFactory(status=Status.FINISHED)
     other = ExecutionFactory()
-    question = act(client, "cancel_selected", execution, ended)
+    question = run_action(client, "cancel_selected", execution, ended)
     assert "Cancel 1 execution?" in question.text
     assert "1 of those selected have ended" in question.text
     assert statuses(execution, other) == [Status.PENDING, Status.PENDING]
-    response = act(client, "cancel_selected", execution, ended, confirm="yes", reason="not needed")
+    response = run_action(client, "cancel_selected", execution, ended, confirm="yes", reason="not needed")
     assert messages(response) == ["Cancelled: 1."]
-    assert last_move() == (Status.PENDING, Status.CANCELLED, user, "admin")
+    assert last_transition() == (Status.PENDING, Status.CANCELLED, user, "admin")
     assert StatusLog.objects.newest().reason == "not needed"
     assert statuses(ended, other) == [Status.FINISHED, Status.PENDING]
 
@@ -54,7 +54,7 @@ def test_the_button_asks_and_then_cancels(client: Client, execution: Execution) 
     assert statuses(execution) == [Status.PENDING]
     response = client.post(page(execution, "cancel"), {"confirm": "yes", "reason": "a \0 reason"})
     assert response["Location"] == page(execution)
-    assert last_move() == (Status.PENDING, Status.CANCELLED, user, "admin")
+    assert last_transition() == (Status.PENDING, Status.CANCELLED, user, "admin")
     assert StatusLog.objects.newest().reason == "a  reason"
     assert page(execution, "cancel") not in client.get(page(execution)).text
 
@@ -85,7 +85,7 @@ def test_an_action_on_nothing_says_so(superuser: Client, rows: list[str]) -> Non
 
 @pytest.mark.parametrize("action", ["", "publish", "\0"])
 def test_an_unknown_action_is_refused(superuser: Client, execution: Execution, action: str) -> None:
-    assert act(superuser, action, execution).status_code == 403
+    assert run_action(superuser, action, execution).status_code == 403
 
 
 # --- All that match ------------------------------------------------------------------------------------
@@ -152,13 +152,13 @@ def test_a_deletion_asks_and_is_attributed(client: Client, execution: Execution,
 
     def delete(**fields: str) -> Any:
         if bulk:
-            return act(client, "delete_selected", execution, **fields)
+            return run_action(client, "delete_selected", execution, **fields)
         return client.post(page(execution, "delete"), fields)
 
     assert "Delete 1 execution?" in delete().text
     assert Execution.objects.exists()
     delete(confirm="yes", reason="a test")
-    assert last_move() == (Status.PENDING, None, user, "admin")
+    assert last_transition() == (Status.PENDING, None, user, "admin")
     assert StatusLog.objects.newest().reason == "a test"
     assert first_fault() is None
 
@@ -173,7 +173,7 @@ def test_deleting_a_script_says_what_goes_with_it_and_is_attributed(
 
     def delete(**fields: str) -> Any:
         if bulk:
-            return act(superuser, "delete_selected", script, url=SCRIPTS, **fields)
+            return run_action(superuser, "delete_selected", script, url=SCRIPTS, **fields)
         url = reverse("admin:executions_script_delete", args=[script.pk])
         return superuser.post(url, fields) if fields else superuser.get(url)
 
@@ -182,7 +182,7 @@ def test_deleting_a_script_says_what_goes_with_it_and_is_attributed(
         assert text in html
     delete(post="yes")
     assert not Script.objects.exists()
-    assert last_move() == (Status.PENDING, None, admin, "admin")
+    assert last_transition() == (Status.PENDING, None, admin, "admin")
     assert first_fault() is None
 
 
@@ -201,7 +201,7 @@ def test_who_may_not_delete_executions_cannot_delete_their_script(
 ) -> None:
     as_staff(client, "view_script", "delete_script")
     if bulk:
-        act(client, "delete_selected", execution.script, url=SCRIPTS, post="yes")
+        run_action(client, "delete_selected", execution.script, url=SCRIPTS, post="yes")
     else:
         url = reverse("admin:executions_script_delete", args=[execution.script_id])
         assert client.post(url, {"post": "yes"}).status_code == 403
@@ -233,9 +233,9 @@ def test_a_busy_ledger_is_told_and_nothing_has_changed(
     superuser: Client, execution: Execution, attempt: str
 ) -> None:
     response = {
-        "cancel action": lambda: act(superuser, "cancel_selected", execution, confirm="yes"),
+        "cancel action": lambda: run_action(superuser, "cancel_selected", execution, confirm="yes"),
         "cancel button": lambda: superuser.post(page(execution, "cancel"), {"confirm": "yes"}),
-        "delete action": lambda: act(superuser, "delete_selected", execution, confirm="yes"),
+        "delete action": lambda: run_action(superuser, "delete_selected", execution, confirm="yes"),
         "delete page": lambda: superuser.post(page(execution, "delete"), {"confirm": "yes"}),
     }[attempt]()
     assert response.status_code == 302
