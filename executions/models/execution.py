@@ -85,10 +85,10 @@ class Execution(models.Model):
                 name="execution_newest_of_outcome",
                 condition=Q(outcome__isnull=False),
             ),
-            # No index depends on the status, so that a transition between active statuses changes no index.
-            # The few that have not ended, for the monitor and the clean-up.
+            # No index depends on the status: so a transition that is no end touches none of them.
+            # What the monitor and the clean-up look through: the few that have not ended.
             models.Index(fields=["start_date", "id"], name="execution_active", condition=Q(end_date=None)),
-            # Those that have ended and whose owner has not been told yet.
+            # Those that ended lately, and whose owner has not been told.
             models.Index(
                 fields=["end_date"],
                 name="execution_unannounced",
