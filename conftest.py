@@ -11,7 +11,9 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from kombu.exceptions import OperationalError
+from playwright.sync_api import Page
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from executions.models import Execution, Script
@@ -19,6 +21,7 @@ from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.common.interruption import stop_on_signals
+from gef_project.common.tests.browser import opened_browser
 from gef_project.devserver.valkey import Server as ValkeyServer
 
 # The same examples in every run. make nightly uses the profile explore, which looks for new examples, and
@@ -147,6 +150,17 @@ def execution(owner: User, script: Script) -> Execution:
 def api() -> APIClient:
     """A client that nobody has logged in to."""
     return APIClient()
+
+
+@pytest.fixture
+def browser_page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A browser that nobody has logged in with; the test fails if a page breaks its policy or its script."""
+    # Playwright runs an event loop in this thread. Django expects no queries there, and gives them a
+    # connection of their own, which would outlive the test.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with opened_browser(live_server.url) as page:
+        yield page
+        connection.close()
 
 
 @pytest.fixture

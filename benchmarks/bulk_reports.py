@@ -73,7 +73,7 @@ def main() -> int:
     options = parser.parse_args()
     with own_database("gef_bulk"):
         Script.objects.create(slug="bulk", name="Bulk", command=["true"])
-        user = User.objects.create_user("bulk@example.org", is_staff=True)
+        user = User.objects.create_superuser("bulk@example.org")
         headers = {"Authorization": f"Bearer {refresh_token_for(user).access_token}"}
         with web_server() as server:
             url = f"{server.url}/api/v1/execution"

@@ -160,5 +160,5 @@ def _make_template() -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
     pgtrigger.install()
     Script.objects.create(slug="bench", name="Bench", command=["true"])
-    User.objects.create_user(EMAIL, is_staff=True)
+    User.objects.create_superuser(EMAIL)
     use(HOME)

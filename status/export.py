@@ -2,7 +2,7 @@ from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from gef_project.accounts.permissions import IsStaff
+from gef_project.accounts.permissions import staff_may
 from gef_project.common.export import HOW_EXPORTS_WORK, ExportView, FormatSerializer, files_of, position_of
 from gef_project.common.filters import QueryDateTimeField
 from gef_project.common.schema import errors
@@ -33,7 +33,7 @@ class StatusExportQuerySerializer(FormatSerializer):
 
 
 class ExportStatusLogView(ExportView):
-    permission_classes = [IsStaff]
+    permission_classes = [staff_may("status.view_statuslog")]
     name = "status-log"
 
     @extend_schema(

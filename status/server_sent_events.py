@@ -63,7 +63,18 @@ async def long_poll_page(
     yield page(rows, per_page, len(rows))
 
 
-async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]:
+def each_row(rows: list[Row]) -> bytes:
+    return b"".join(map(event, rows))
+
+
+async def events(
+    feed: Feed, reader: Reader, after: int, write: Callable[[list[Row]], bytes] = each_row
+) -> AsyncIterator[bytes]:
+    """The stream, without end.
+
+    Args:
+        write: makes events of the rows that came together; the last one's id must be the last row's.
+    """
     yield STREAM_START
     checked = time.monotonic()
     while True:
@@ -79,5 +90,5 @@ async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]
         if feed.ending:
             yield last_event("restarting", "The server is being restarted.")
             return
-        yield b"".join(map(event, rows)) or KEEP_ALIVE
+        yield write(rows) if rows else KEEP_ALIVE
         after = rows[-1].id if rows else after

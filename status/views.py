@@ -23,7 +23,7 @@ from rest_framework_simplejwt.tokens import Token
 
 from gef_project.accounts.authentication import BearerAuthentication
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff
+from gef_project.accounts.permissions import staff_may
 from gef_project.common.errors import BadRequest, Gone
 from gef_project.common.schema import data_of, errors
 
@@ -76,6 +76,7 @@ last id and a valid token. A client that does so gets every row once, in order, 
 between.
 """
 
+MayRead = staff_may("status.view_statuslog")
 EVENT_STREAM = "text/event-stream"
 EVENT = sse.STREAM_START + sse.event(Row(316, json.dumps(ROW).encode()))
 
@@ -88,7 +89,7 @@ class EventStreamRenderer(JSONRenderer):
 
 @extend_schema(tags=["Status"])
 class StatusLogView(APIView):
-    permission_classes = [IsStaff]
+    permission_classes = [MayRead]
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
@@ -175,7 +176,7 @@ class StatusLogView(APIView):
         except APIException:
             return False
         self.request.user = cast(User, caller and caller[0])
-        return IsStaff().has_permission(self.request, self)
+        return MayRead().has_permission(self.request, self)
 
 
 def _with_place(request: Request) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def _rows_to_come(after: int) -> int:
 
 @extend_schema(tags=["Status"])
 class CurrentStatusView(APIView):
-    permission_classes = [IsStaff]
+    permission_classes = [MayRead]
 
     @extend_schema(
         operation_id="get_current_status",

@@ -137,7 +137,7 @@ class CancelManyView(GenericAPIView[Execution]):
         body = CancelManySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user = cast(User, request.user)
-        found = Execution.objects.visible_to(user).active().filter(body.conditions())
+        found = Execution.objects.visible_to(user).cancellable_by(user).active().filter(body.conditions())
         ids = list(found.order_by("pk").values_list("pk", flat=True))
         dry_run = body.validated_data["dry_run"]
         cancelled, remaining = (0, len(ids)) if dry_run else _cancel(found, ids, user)

@@ -4,15 +4,17 @@ from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions.models import Execution, ExecutionQuerySet
+from executions.models.queryset import CANCEL
 from gef_project.accounts.authentication import Caller, ExecutionCredential
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff, IsStaffOrExecution, IsUser, IsUserOrExecution
+from gef_project.accounts.permissions import IsUser, IsUserOrExecution, execution_or_staff_may, staff_may
 from gef_project.common.errors import BadRequest
 from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
@@ -71,8 +73,8 @@ class ExecutionViewSet(BulkReportMixin, viewsets.GenericViewSet[Execution]):
     filterset_class = ExecutionFilter
     permissions: dict[str, type[BasePermission]] = {
         "retrieve": IsUserOrExecution,
-        "partial_update": IsStaffOrExecution,
-        "report_many": IsStaff,
+        "partial_update": execution_or_staff_may("executions.change_execution"),
+        "report_many": staff_may("executions.change_execution"),
     }
 
     def get_permissions(self) -> list[Any]:
@@ -120,6 +122,8 @@ class ExecutionViewSet(BulkReportMixin, viewsets.GenericViewSet[Execution]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         execution = self._find(pk)
+        if not (execution.user_id == request.user.pk or cast(User, request.user).may(CANCEL)):
+            raise PermissionDenied(f"Only its owner and staff with the permission {CANCEL} may do this.")
         try:
             log = retry_briefly(execution.cancel)(**self._attribution())
         except IllegalTransition:

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from executions.models import Execution, ExecutionQuerySet
-from gef_project.accounts.permissions import IsStaff
+from gef_project.accounts.permissions import staff_may
 from gef_project.common.examples import example
 from gef_project.common.export import (
     HOW_EXPORTS_WORK,
@@ -91,7 +91,7 @@ class ExportedSerializer(serializers.Serializer):
 
 
 class ExportExecutionsView(ExportView):
-    permission_classes = [IsStaff]
+    permission_classes = [staff_may("executions.view_execution")]
     name = "executions"
 
     @extend_schema(

@@ -1,12 +1,14 @@
 """The parameters ``include`` and ``exclude``: which keys of an execution a response has."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from executions.models import Execution, ExecutionQuerySet
+from executions.models.queryset import VIEW
+from gef_project.accounts.authentication import Caller
 
 from .serializers import ExecutionSerializer
 
@@ -27,7 +29,7 @@ INCLUDE_PARAMETERS = [
 
 def selected_fields(request: Request) -> frozenset[str]:
     """The keys that the request asks for; names that are unknown or not for this caller are ignored."""
-    includable = INCLUDABLE if request.user.is_staff else INCLUDABLE - FOR_STAFF
+    includable = INCLUDABLE if cast(Caller, request.user).may(*VIEW) else INCLUDABLE - FOR_STAFF
     included = includable & names_in(request, "include")
     excluded = EXCLUDABLE & names_in(request, "exclude")
     return (_ALWAYS | included) - excluded

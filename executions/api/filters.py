@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django_filters import rest_framework as filters
@@ -7,6 +7,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
+from executions.models.queryset import VIEW
+from gef_project.accounts.authentication import Caller
 from gef_project.common.filters import DateTimeFilter, WholeNumberFilter
 from gef_project.common.schema import query_parameter
 from status.states import Status
@@ -39,7 +41,7 @@ class ExecutionFilter(filters.FilterSet):
         fields: list[str] = []
 
     def of_user(self, executions: ExecutionQuerySet, name: str, user_id: Any) -> ExecutionQuerySet:
-        return executions.filter(user=user_id) if self.request.user.is_staff else executions
+        return executions.filter(user=user_id) if self.request.user.may(*VIEW) else executions
 
 
 class FilterAndSort(BaseFilterBackend):
@@ -53,9 +55,9 @@ class FilterAndSort(BaseFilterBackend):
     notes = ""
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
-        asked, for_staff = request.query_params, request.user.is_staff
-        matching = apply_filter(queryset, asked.get("filter", ""), self.fields, for_staff=for_staff)
-        return apply_sort(matching, asked.get("sort", ""), self.fields, for_staff=for_staff)
+        asked, for_staff = request.query_params, cast(Caller, request.user).may(*VIEW)
+        narrowed = apply_filter(queryset, asked.get("filter", ""), self.fields, for_staff=for_staff)
+        return apply_sort(narrowed, asked.get("sort", ""), self.fields, for_staff=for_staff)
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         staff = [name for name, field in self.fields.items() if field.for_staff]

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
-from gef_project.accounts.permissions import IsStaffOrExecution, IsUserOrExecution
+from gef_project.accounts.permissions import IsUserOrExecution, execution_or_staff_may
 from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
@@ -25,7 +25,8 @@ class LogView(GenericAPIView[ExecutionLog]):
     pagination_class = None
 
     def get_permissions(self) -> list[Any]:
-        return [IsStaffOrExecution() if self.request.method == "POST" else IsUserOrExecution()]
+        adds = self.request.method == "POST"
+        return [execution_or_staff_may("executions.change_execution")() if adds else IsUserOrExecution()]
 
     def get_queryset(self) -> QuerySet[ExecutionLog]:
         return ExecutionLog.objects.filter(execution=self._execution())

@@ -11,14 +11,16 @@ from drf_spectacular.utils import (
 )
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions.models import Script
-from executions.models.script import ScriptQuerySet
+from executions.models.script import VIEW, ScriptQuerySet
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff, IsUser
+from gef_project.accounts.permissions import IsUser, staff_may
 from gef_project.common.errors import BadRequest
 from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
@@ -88,10 +90,14 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
     serializer_class = StaffScriptSerializer
     filter_backends = [ScriptFilterAndSort]
     lookup_value_regex = r"[-\w]+"
+    permissions: dict[str, type[BasePermission]] = {
+        "create": staff_may("executions.add_script"),
+        "update": staff_may("executions.change_script"),
+        "partial_update": staff_may("executions.change_script"),
+    }
 
     def get_permissions(self) -> list[Any]:
-        writes = self.action in ("create", "update", "partial_update")
-        return [IsStaff() if writes else IsUser()]
+        return [self.permissions.get(self.action, IsUser)()]
 
     def get_queryset(self) -> ScriptQuerySet:
         return Script.objects.visible_to(cast(User, self.request.user))
@@ -126,6 +132,8 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         script = self._find(pk)
+        if not script.may_be_run_by(cast(User, request.user)):
+            raise PermissionDenied("Only staff with the permission executions.run_script may run scripts.")
         if not isinstance(request.data, dict):
             raise BadRequest("The parameters of a run are a JSON object.", "invalid")
         params = {**request.query_params.dict(), **request.data}
@@ -159,4 +167,5 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         return Response({"data": serializer.data})
 
     def _serializer(self) -> type[ScriptSerializer]:
-        return StaffScriptSerializer if self.request.user.is_staff else ScriptSerializer
+        sees_all = cast(User, self.request.user).may(*VIEW)
+        return StaffScriptSerializer if sees_all else ScriptSerializer

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 class Execution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    script = models.ForeignKey(Script, models.CASCADE, related_name="executions")
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        related_name="executions",
+        db_index=False,  # execution_newest_of_script serves
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -83,10 +88,17 @@ class Execution(models.Model):
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
             ),
-            # No index depends on the status, so that a transition between active statuses changes no index.
-            # The few that have not ended, for the monitor and the clean-up.
-            models.Index(fields=["start_date"], name="execution_active", condition=Q(end_date=None)),
-            # Those that have ended and whose owner has not been told yet.
+            # The newest of one script, and of one end, in the admin.
+            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
+            models.Index(
+                fields=["outcome", "-start_date", "-id"],
+                name="execution_newest_of_outcome",
+                condition=Q(outcome__isnull=False),
+            ),
+            # No index depends on the status: so a transition that is no end touches none of them.
+            # What the monitor and the clean-up look through: the few that have not ended.
+            models.Index(fields=["start_date", "id"], name="execution_active", condition=Q(end_date=None)),
+            # Those that ended lately, and whose owner has not been told.
             models.Index(
                 fields=["end_date"],
                 name="execution_unannounced",
@@ -262,7 +274,10 @@ class Execution(models.Model):
     def update_from(
         self, current: Status, change: Change, attribution: Attribution, permission: str = TRANSITION
     ) -> StatusLog | None:
-        """Change the status if the row still has ``current`` and the transition is legal, or return None."""
+        """Change the status if the row still has ``current`` and the transition is legal, or return None.
+
+        As the first statement of an outermost ``atomic`` block it commits at once: let nothing follow it.
+        """
         if permission == TRANSITION and change.status not in TRANSITIONS[current]:
             return None
         stored = update_one(change, current, attribution, permission)

@@ -29,10 +29,18 @@ A_WHILE, A_DAY = timedelta(minutes=2), timedelta(days=1)
 REQUEUE_EVERY = timedelta(minutes=6)  # at most, for as long as no worker takes an execution
 
 
+VIEW = ("executions.view_execution", "executions.change_execution")
+CANCEL = "executions.cancel_execution"
+
+
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def visible_to(self, user: "User") -> Self:
-        """Staff see every execution, others only their own."""
-        return self if user.is_staff else self.filter(user=user)
+        """Staff who may view executions see every one, others only their own."""
+        return self if user.may(*VIEW) else self.filter(user=user)
+
+    def cancellable_by(self, user: "User") -> Self:
+        """Everybody's for staff who may cancel, else their own."""
+        return self if user.may(CANCEL) else self.filter(user=user)
 
     def active(self) -> Self:
         return self.filter(end_date=None)  # the condition of the index; a constraint ties it to the status

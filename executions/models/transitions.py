@@ -54,7 +54,7 @@ _UPDATE_MANY = f"""
     FROM ({{changes}}) AS change WHERE execution.id = change.id
 """
 
-# Every writer locks rows in the order of their keys, so that none deadlock; MATERIALIZED locks them only once.
+# Every writer locks rows in the order of their keys, so that none deadlock; MATERIALIZED locks each once.
 _SAME_CHANGE = (
     "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM locked"
 )
