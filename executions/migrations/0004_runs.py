@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('executions', '0001_initial'),
+        ('executions', '0003_permission_to_run_scripts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
