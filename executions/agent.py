@@ -20,7 +20,7 @@ from django.db import Error, close_old_connections
 
 from .models import Execution, LeaseClock
 from .run import Run, live_runs
-from .runner import Follower, hand_back
+from .runner import Tail, hand_back
 
 TICK = 0.2  # seconds between two looks
 EXITS_WITHIN = 5.0  # seconds
@@ -74,7 +74,7 @@ def _end_with(parent: int) -> None:
 
 class Agent:
     def __init__(self) -> None:
-        self._followers: dict[UUID, Follower] = {}
+        self._followers: dict[UUID, Tail] = {}
         self._retry_at: dict[UUID, float] = {}
         self._renew_at = 0.0
         self._heartbeats: dict[UUID, tuple[float, float]] = {}  # the last one, and when it was noticed
@@ -106,7 +106,7 @@ class Agent:
                     run.release()
                 return
             logger.info("Execution %s goes on without its worker.", execution_id)
-            follower = self._followers[execution_id] = Follower(run)
+            follower = self._followers[execution_id] = Tail(run)
         if follower.step():
             del self._followers[execution_id]
 

@@ -45,7 +45,7 @@ def run(execution: Execution, worker: str) -> None:
                 run.forget()
             return
         if _start(run, execution):
-            Follower(run).follow()
+            Tail(run).follow()
     finally:
         run.release()
 
@@ -75,7 +75,7 @@ def hand_back(run: Run) -> None:
     run.forget()
 
 
-class Follower:
+class Tail:
     """Follows a run that this process holds, until everything of it is stored.
 
     It keeps nothing that another follower could not find out: it may be killed at any time. When the database

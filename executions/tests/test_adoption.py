@@ -43,15 +43,15 @@ def abandoned(
     """An execution whose worker died as soon as ``when`` was true."""
     script = ScriptFactory(command=["python", "-c", code], **fields)
     execution: Execution = ExecutionFactory(user=owner, script=script)
-    step = runner.Follower.step
+    step = runner.Tail.step
 
-    def step_or_die(follower: runner.Follower) -> bool:
+    def step_or_die(follower: runner.Tail) -> bool:
         if when(now(execution)):
             raise WorkerDies
         return step(follower)
 
     with monkeypatch.context() as patch, pytest.raises(WorkerDies):
-        patch.setattr(runner.Follower, "step", step_or_die)
+        patch.setattr(runner.Tail, "step", step_or_die)
         runner.run(execution, worker="w1")
     return now(execution)
 
