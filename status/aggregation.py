@@ -5,9 +5,10 @@ the counts at the two ends differ by it, and by what else changed the number of 
 which two small partial indexes find: deletions and repairs of ended executions, and snapshots that corrected
 a count (an execution that was found, or found to be missing, has not ended by that).
 
-The old periodic task recorded no transitions. There a bucket shows by how much the count has grown from its
-first end to its last, or nothing if it has shrunk: at least so many ended, and nobody can know better. The
-time between the task's last row and the first snapshot of the ledger counts as its time too.
+Before the ledger's first snapshot that does not hold: the old periodic task recorded no transitions, and an
+imported log may lack some. There a bucket shows by how much the count has grown from its first end to its
+last, or nothing if it has shrunk: at least so many ended, and nobody can know better. The time between the
+last of these rows and that snapshot counts as their time too.
 """
 
 from bisect import bisect
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from .models import StatusLog
+from .sources import BEFORE_LEDGER
 from .states import ACTIVE, TERMINAL, Status, count_field, in_order
 
 ENDS = in_order(TERMINAL)
@@ -47,14 +49,15 @@ _UNDONE = f"""
     SELECT width_bucket(timestamp, %(moments)s::timestamptz[]) - 1, status_from, status_to, count(*)
     FROM status_log
     WHERE status_from IN ({", ".join(f"'{status}'" for status in ENDS)})
-        AND timestamp >= %(start)s AND timestamp < %(end)s AND id <= %(last)s
+        AND timestamp >= %(start)s AND timestamp < %(end)s
+        AND id > %(first)s AND id <= %(last)s
     GROUP BY 1, 2, 3
 """
 
 _CORRECTED = f"""
     SELECT snapshot.timestamp, {_CORRECTIONS}
     FROM status_log AS snapshot JOIN status_log AS previous ON previous.id = snapshot.id - 1
-    WHERE snapshot.status_from IS NULL AND snapshot.status_to IS NULL AND snapshot.source <> ''
+    WHERE snapshot.status_from IS NULL AND snapshot.status_to IS NULL AND snapshot.source NOT IN ({", ".join(f"'{source}'" for source in BEFORE_LEDGER)})
         AND snapshot.id > %(first)s AND snapshot.id <= %(last)s
         AND snapshot.timestamp >= %(start)s AND snapshot.timestamp < %(end)s
 """
@@ -120,7 +123,7 @@ def _grown(ends: tuple[_Sides, _Sides]) -> list[int]:
 
 def _beginning() -> Beginning:
     row = StatusLog.objects.earliest("id")
-    if row.is_periodic:
+    if row.precedes_ledger:
         first = StatusLog.objects.snapshots().earliest("id")
         return Beginning(_level(first), _level(row))
     # As it was before the oldest row's own transition.
@@ -143,7 +146,7 @@ def _level(row: StatusLog) -> Level:
 def _taken_away(moments: list[datetime], first: int, last: int) -> Counter[tuple[int, Status]]:
     """How many ended executions have left each count in each bucket, other than by a transition."""
     taken: Counter[tuple[int, Status]] = Counter()
-    for number, status_from, status_to, count in _query(_UNDONE, moments, last=last):
+    for number, status_from, status_to, count in _query(_UNDONE, moments, first=first, last=last):
         taken[number, Status(status_from)] += count
         if status_to in TERMINAL:
             taken[number, Status(status_to)] -= count

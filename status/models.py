@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from gef_project.common.locking import translate_lock_errors
 
+from .sources import BEFORE_LEDGER, Source
 from .states import TERMINAL, Status, in_order
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
 
     def snapshots(self) -> Self:
         """The ledger's own snapshots: its first row, and every repair."""
-        return self.filter(status_from=None, status_to=None).exclude(source="")
+        return self.filter(status_from=None, status_to=None).exclude(source__in=BEFORE_LEDGER)
 
     def ids_of_ledger(self) -> range:
-        """The ids of the rows that are kept, without those of the old periodic task, which come first."""
+        """The ids of the rows that are kept, without those from before the ledger, which come first."""
         oldest, newest = self.order_by("id").first(), self.order_by("-id").first()
         if oldest is None or newest is None:
             return range(0)
-        first = self.snapshots().order_by("id").first() if oldest.is_periodic else oldest
+        first = self.snapshots().order_by("id").first() if oldest.precedes_ledger else oldest
         return range(first.pk, newest.pk + 1) if first else range(0)
 
     def ids_between(self, start: datetime | None = None, end: datetime | None = None) -> range:
@@ -136,7 +137,8 @@ class StatusLog(models.Model):
             models.Index(
                 fields=["id"],
                 name="status_log_snapshot",
-                condition=models.Q(status_from__isnull=True, status_to__isnull=True) & ~models.Q(source=""),
+                condition=models.Q(status_from__isnull=True, status_to__isnull=True)
+                & ~models.Q(source__in=BEFORE_LEDGER),
             ),
         ]
         constraints = [
@@ -155,3 +157,8 @@ class StatusLog(models.Model):
     def is_periodic(self) -> bool:
         """Whether the periodic task of old versions wrote it, by counting; those came before all others."""
         return self.status_from is None and self.status_to is None and not self.source
+
+    @property
+    def precedes_ledger(self) -> bool:
+        """Whether it is from before the ledger's first snapshot, of the periodic task or imported: never checked."""
+        return self.is_periodic or self.source == Source.IMPORTED

@@ -14,4 +14,10 @@ class Source(models.TextChoices):
     CLEANUP = "cleanup", "Clean-up"  # the task that ends or deletes what is too old
     SHELL = "shell", "Shell"  # somebody by hand
     MIGRATION = "migration", "Migration"  # the first snapshot
+    IMPORT = "import", "Import"  # the first snapshot after an import from another service
+    IMPORTED = "imported", "Imported"  # a row of that service's own log: from before the ledger
     REPAIR = "repair", "Repair"  # a later snapshot that states the truth
+
+
+# Of rows that only count, these are no snapshots of the ledger: the old periodic task named no source.
+BEFORE_LEDGER = ["", Source.IMPORTED.value]

@@ -1,0 +1,5 @@
+"""The history of another service: ``manage.py import_gefapi``; see docs/importing.md.
+
+``source`` reads the other database, ``loading`` has the steps that every table takes, ``accounts``,
+``executions`` and ``status_rows`` say what becomes of which column, and ``importer`` does all in one transaction.
+"""
