@@ -57,7 +57,8 @@ _UNDONE = f"""
 _CORRECTED = f"""
     SELECT snapshot.timestamp, {_CORRECTIONS}
     FROM status_log AS snapshot JOIN status_log AS previous ON previous.id = snapshot.id - 1
-    WHERE snapshot.status_from IS NULL AND snapshot.status_to IS NULL AND snapshot.source NOT IN ({", ".join(f"'{source}'" for source in BEFORE_LEDGER)})
+    WHERE snapshot.status_from IS NULL AND snapshot.status_to IS NULL
+        AND snapshot.source NOT IN ({", ".join(f"'{source}'" for source in BEFORE_LEDGER)})
         AND snapshot.id > %(first)s AND snapshot.id <= %(last)s
         AND snapshot.timestamp >= %(start)s AND snapshot.timestamp < %(end)s
 """

@@ -160,5 +160,5 @@ class StatusLog(models.Model):
 
     @property
     def precedes_ledger(self) -> bool:
-        """Whether it is from before the ledger's first snapshot, of the periodic task or imported: never checked."""
+        """Whether it is from before the ledger, of the periodic task or imported: never checked."""
         return self.is_periodic or self.source == Source.IMPORTED

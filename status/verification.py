@@ -1,7 +1,7 @@
 """Prove the ledger's invariants over the whole table, by set-based queries over spans of rows.
 
-See docs/ledger.md for the invariants and their numbers. The rows from before the ledger, of the periodic task or
-imported, have no invariants and are not looked at.
+See docs/ledger.md for the invariants and their numbers. The rows from before the ledger, of the
+periodic task or imported, have no invariants and are not looked at.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,8 @@ _SPAN_FAULT = f"""
         END AS problem
         FROM steps LEFT JOIN LATERAL (
             SELECT id, status_to FROM status_log
-            WHERE execution_id = steps.execution_id AND id < steps.id AND id >= %(oldest)s ORDER BY id DESC LIMIT 1
+            WHERE execution_id = steps.execution_id AND id < steps.id AND id >= %(oldest)s
+            ORDER BY id DESC LIMIT 1
         ) AS earlier ON true
         WHERE steps.id >= %(first)s AND steps.id > greatest(%(oldest)s, (SELECT min(id) FROM status_log))
     )

@@ -14,6 +14,6 @@ class QuickArgon2PasswordHasher(Argon2PasswordHasher):
 
 
 class ImportedScryptPasswordHasher(ScryptPasswordHasher):
-    """Checks what Werkzeug has made, which takes 32 MiB; Django's own stops at OpenSSL's default, just below."""
+    """Checks what Werkzeug has made, which takes 32 MiB: a little more than OpenSSL allows by default."""
 
     maxmem = 64 * 1024 * 1024

@@ -29,10 +29,13 @@ USERS = Table(
     [
         Finding(
             "NOT old.has_address AND btrim(old.email) <> ''",
-            "'the address ' || old.email || ' is that of another user, but for case: the account is kept with its"
-            " executions, but inactive, and without the address'",
+            "'the address ' || old.email || ' is that of another user, but for case: the account is kept'"
+            " || ' with its executions, but inactive, and without the address'",
         ),
-        Finding("coalesce(btrim(old.email), '') = ''", "'no email: the account is kept with its executions, but inactive'"),
+        Finding(
+            "coalesce(btrim(old.email), '') = ''",
+            "'no email: the account is kept with its executions, but inactive'",
+        ),
         Finding(
             "old.has_address AND old.new_password IS NULL",
             "'the password''s hash is of no kind that is known here: unusable until a new one is set'",
@@ -51,15 +54,18 @@ _SALT = "split_part(password, '$', 2)"
 _DIGEST = "translate(encode(decode(split_part(password, '$', 3), 'hex'), 'base64'), E'\\n', '')"
 _PASSWORD = f"""
     CASE
-        WHEN password ~ '^pbkdf2:(sha256:[0-9]+\\$[^$]+\\$[0-9a-f]{{64}}|sha1:[0-9]+\\$[^$]+\\$[0-9a-f]{{40}})$'
+        WHEN password ~ '^pbkdf2:sha256:[0-9]+\\$[^$]+\\$[0-9a-f]{{64}}$'
+            OR password ~ '^pbkdf2:sha1:[0-9]+\\$[^$]+\\$[0-9a-f]{{40}}$'
         THEN 'pbkdf2_' || concat_ws('$', {_METHOD.format(2)}, {_METHOD.format(3)}, {_SALT}, {_DIGEST})
         WHEN password ~ '^scrypt:[0-9]+:[0-9]+:[0-9]+\\$[^$]+\\$[0-9a-f]{{128}}$'
-        THEN concat_ws('$', 'scrypt', {_METHOD.format(2)}, {_SALT}, {_METHOD.format(3)}, {_METHOD.format(4)}, {_DIGEST})
+        THEN concat_ws(
+            '$', 'scrypt', {_METHOD.format(2)}, {_SALT}, {_METHOD.format(3)}, {_METHOD.format(4)}, {_DIGEST}
+        )
     END
 """
 
-# Of several users with one address, the one that was written in lower case, as the old service writes new ones,
-# keeps it, or else the one that was changed last; the address of a user who is here already stays theirs.
+# Of several users with one address, the one that was written in lower case, as the old service writes new
+# ones, keeps it, or else the one that was changed last. The address of a user who is here stays theirs.
 _ADDRESS = """
     btrim(email) <> '' AND row_number() OVER (
         PARTITION BY lower(btrim(email)) ORDER BY email = lower(email) DESC, updated_at DESC NULLS LAST, id
@@ -73,7 +79,8 @@ def insert_users(progress: Progress) -> int:
         User,
         {
             "id": "old.id",
-            "email": f"CASE WHEN old.has_address THEN lower(btrim(old.email)) ELSE old.id || '@{NO_ADDRESS}' END",
+            "email": "CASE WHEN old.has_address THEN lower(btrim(old.email))"
+            f" ELSE old.id || '@{NO_ADDRESS}' END",
             "password": "coalesce(CASE WHEN old.has_address THEN old.new_password END,"
             " '!' || replace(gen_random_uuid()::text, '-', ''))",
             "name": "left(coalesce(old.name, ''), 120)",
@@ -94,9 +101,12 @@ def prepare_users() -> None:
     """Find out who keeps an address and a password."""
     execute("ALTER TABLE import_user ADD COLUMN new_password text, ADD COLUMN has_address boolean")
     execute(
-        f"UPDATE import_user SET has_address = coalesce(found.has_address, false), new_password = found.password"
-        f" FROM (SELECT id, {_ADDRESS} AS has_address, {_PASSWORD} AS password FROM import_user AS old) AS found"
-        " WHERE found.id = import_user.id"
+        f"""
+        UPDATE import_user SET has_address = coalesce(found.has_address, false), new_password = found.password
+        FROM (
+            SELECT id, {_ADDRESS} AS has_address, {_PASSWORD} AS password FROM import_user AS old
+        ) AS found WHERE found.id = import_user.id
+        """
     )
     execute("UPDATE import_user SET new_password = NULL WHERE length(new_password) > 128")
 

@@ -1,4 +1,4 @@
-"""Executions and their logs. What has no user or script gets one that stands for it, so that counts stay true."""
+"""Executions. What has no user or script gets one that stands for it, so that the counts stay true."""
 
 import json
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from executions.models import Execution, ExecutionLog, Script
+from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from status.states import ACTIVE, TERMINAL, Status, in_order
 
@@ -16,20 +16,20 @@ from .loading import Finding, Progress, Table, execute, insert
 NOBODY = f"imported-without-user@{NO_ADDRESS}"
 NO_SCRIPT = "imported-without-script"
 
-# What statuses of the old service are here. CANCELLING: nobody will bring it to its end, and its user wanted that.
+# What statuses of the old service are here. CANCELLING: nobody will bring it to the end that its user wanted.
 RENAMED = {"SUBMITTED": Status.READY, "CANCELLING": Status.CANCELLED}
 UNKNOWN = Status.FAILED
 
 
-def _texts(words: Iterable[str]) -> str:
+def texts(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
-_KNOWN = _texts(Status)
-_ACTIVE = _texts(in_order(ACTIVE))
-_TERMINAL = _texts(in_order(TERMINAL))
-_STATUS = (
-    f"CASE WHEN old.status IN ({_KNOWN}) THEN old.status"
+KNOWN = texts(Status)
+_ACTIVE = texts(in_order(ACTIVE))
+_TERMINAL = texts(in_order(TERMINAL))
+NEW_STATUS = (
+    f"CASE WHEN old.status IN ({KNOWN}) THEN old.status"
     + "".join(f" WHEN old.status = '{name}' THEN '{status}'" for name, status in RENAMED.items())
     + f" ELSE '{UNKNOWN}' END"
 )
@@ -55,21 +55,33 @@ EXECUTIONS = Table(
         Finding("owner.id IS NULL", f"'no user: given to {NOBODY}'"),
         Finding("script.id IS NULL", f"'no script: given to {NO_SCRIPT}'"),
         Finding(
-            f"coalesce(old.status, '') NOT IN ({_KNOWN})",
+            f"coalesce(old.status, '') NOT IN ({KNOWN})",
             "'the status ' || coalesce(old.status, 'NULL') || ' became ' || new_status",
         ),
-        Finding(f"new_status IN ({_ACTIVE}) AND old.end_date IS NOT NULL", "'open, so its end_date was left out'"),
+        Finding(
+            f"new_status IN ({_ACTIVE}) AND old.end_date IS NOT NULL", "'open, so its end_date was left out'"
+        ),
         Finding(
             f"new_status IN ({_TERMINAL}) AND old.end_date IS NULL",
             "'ended without an end_date: it became the time of the last log line, or else of its start'",
         ),
-        Finding("old.start_date IS NULL", "'no start_date: the first time that is known of it, or that of the import'"),
         Finding(
-            f"new_status IN ({_TERMINAL}) AND old.end_date < new_start", "'it ended before its start: at its start'"
+            "old.start_date IS NULL",
+            "'no start_date: the first time that is known of it, or that of the import'",
         ),
-        Finding("old.start_date > now() OR old.end_date > now()", "'a time in the future became that of the import'"),
+        Finding(
+            f"new_status IN ({_TERMINAL}) AND old.end_date < new_start",
+            "'it ended before its start: at its start'",
+        ),
+        Finding(
+            "old.start_date > now() OR old.end_date > now()",
+            "'a time in the future became that of the import'",
+        ),
         Finding("old.progress IS NULL", "'no progress: 0'"),
-        Finding("old.progress NOT BETWEEN 0 AND 100", "'a progress of ' || old.progress || ': the nearest possible'"),
+        Finding(
+            "old.progress NOT BETWEEN 0 AND 100",
+            "'a progress of ' || old.progress || ': the nearest possible'",
+        ),
         Finding(_NO_RESULT.format(name="params"), "'no params: {}'"),
         Finding(_NO_RESULT.format(name="results"), "'no results: {}'"),
     ],
@@ -77,7 +89,7 @@ EXECUTIONS = Table(
     LEFT JOIN import_user AS owner ON owner.id = old.user_id
     LEFT JOIN import_script AS script ON script.id = old.script_id
     LEFT JOIN import_last_line AS last_line ON last_line.execution_id = old.id
-    CROSS JOIN LATERAL (SELECT {_STATUS} AS new_status, {_START} AS new_start) AS begun
+    CROSS JOIN LATERAL (SELECT {NEW_STATUS} AS new_status, {_START} AS new_start) AS begun
     CROSS JOIN LATERAL (
         SELECT CASE WHEN new_status IN ({_TERMINAL}) THEN
             least(greatest(coalesce(old.end_date, last_line.at), new_start), now()) END AS new_end
@@ -91,7 +103,8 @@ def prepare_executions() -> None:
     execute(
         "CREATE TEMPORARY TABLE import_last_line ON COMMIT DROP AS"
         " SELECT execution_id, max(register_date) AS at FROM import_execution_log WHERE execution_id IN"
-        f" (SELECT id FROM import_execution WHERE end_date IS NULL AND coalesce(status, '') NOT IN ({_ACTIVE}))"
+        " (SELECT id FROM import_execution"
+        f" WHERE end_date IS NULL AND coalesce(status, '') NOT IN ({_ACTIVE}))"
         " GROUP BY execution_id"
     )
     execute("ANALYZE import_last_line")
@@ -149,66 +162,3 @@ def _stand_ins() -> tuple[str, str]:
         )
         no_script = str(script.pk)
     return nobody, no_script
-
-
-_LEVELS = _texts(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
-_LEVEL = "upper(btrim(old.level))"
-
-LOGS = Table(
-    "execution_log",
-    {
-        "id": "bigint",
-        "text": "text",
-        "level": "text",
-        "register_date": "timestamptz",
-        "execution_id": "uuid",
-    },
-    [
-        Finding("execution.id IS NULL", "'it is of no execution'", taken=False),
-        Finding("execution.id IS NOT NULL AND old.text IS NULL", "'no text: an empty line'"),
-        Finding("execution.id IS NOT NULL AND old.register_date IS NULL", "'no time: that of the execution''s start'"),
-        Finding(
-            f"execution.id IS NOT NULL AND coalesce({_LEVEL}, '') NOT IN ({_LEVELS})",
-            "'the level ' || coalesce(nullif(old.level, ''), 'NULL') || ' became ' || new_level",
-        ),
-    ],
-    f"""
-    LEFT JOIN {Execution._meta.db_table} AS execution ON execution.id = old.execution_id
-    CROSS JOIN LATERAL (
-        SELECT CASE
-            WHEN {_LEVEL} IN ({_LEVELS}) THEN {_LEVEL}
-            WHEN {_LEVEL} = 'WARN' THEN 'WARNING'
-            WHEN {_LEVEL} IN ('ERR', 'EXCEPTION') THEN 'ERROR'
-            WHEN {_LEVEL} IN ('FATAL', 'CRIT') THEN 'CRITICAL'
-            ELSE 'INFO'
-        END AS new_level
-    ) AS levelled
-    """,
-)
-
-
-def insert_logs(progress: Progress) -> int:
-    """The lines keep their ids; then a line of our own says of which executions the status was changed."""
-    inserted = insert(
-        LOGS,
-        ExecutionLog,
-        {
-            "id": "old.id",
-            "execution_id": "execution.id",
-            "text": "coalesce(old.text, '')",
-            "level": "new_level",
-            "register_date": "coalesce(old.register_date, execution.start_date)",
-        },
-        progress,
-        where="execution.id IS NOT NULL",
-    )
-    table = ExecutionLog._meta.db_table
-    execute(
-        f"INSERT INTO {table} (id, execution_id, text, level, register_date)"
-        f" SELECT (SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER BY old.place), old.id,"
-        f" 'Imported with the status ' || coalesce(old.status, 'NULL') || ', which became ' || new_status || '.',"
-        f" 'WARNING', now() FROM import_execution AS old CROSS JOIN LATERAL (SELECT {_STATUS} AS new_status) AS begun"
-        f" WHERE coalesce(old.status, '') NOT IN ({_KNOWN})"
-    )
-    execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table} HAVING count(*) > 0")
-    return inserted

@@ -1,6 +1,7 @@
 """Bring all of a source here, in one transaction: it is all there afterwards, or nothing is."""
 
 from pathlib import Path
+from typing import Any
 
 from django.db import connection, transaction
 from tqdm import tqdm
@@ -11,7 +12,7 @@ from gef_project.common.locking import translate_lock_errors
 from status.models import StatusLog
 from status.sources import Source as StatusSource
 
-from . import accounts, executions, status_rows
+from . import accounts, executions, logs, status_rows
 from .loading import Table, execute, note_findings, stage
 from .report import Count, Report, summaries, write_findings
 from .source import Source
@@ -21,7 +22,7 @@ TABLES: list[Table] = [
     accounts.USERS,
     accounts.SCRIPTS,
     executions.EXECUTIONS,
-    executions.LOGS,
+    logs.LOGS,
     status_rows.STATUS_ROWS,
 ]
 NAMES = ["users", "scripts", "executions", "lines of their logs", "rows of the old status log"]
@@ -62,15 +63,16 @@ def _run(source: Source, time_zone: str) -> Report:
     execute("SET LOCAL work_mem = '64MB'")
     if Execution.objects.exists() or StatusLog.objects.count() != 1:
         raise NotPossible(
-            "An import needs a new database, with nothing but what manage.py migrate makes and some users: this one"
-            " has executions, or had some."
+            "An import needs a new database, with nothing in it but what manage.py migrate makes, and users:"
+            " this one has executions, or had some."
         )
     execute("SELECT start_status_import()")
     execute(
         "CREATE TEMPORARY TABLE import_finding (item text, id text, text text, taken boolean) ON COMMIT DROP"
     )
     found = [source.count(table.source) for table in TABLES]
-    with tqdm(total=2 * sum(found), unit=" rows", unit_scale=True, leave=False, disable=None) as bar:
+    bar: tqdm[Any] = tqdm(total=2 * sum(found), unit=" rows", unit_scale=True, leave=False, disable=None)
+    with bar:
         for table in TABLES:
             bar.set_description(f"reading {table.source}")
             stage(source, table, bar.update)
@@ -83,7 +85,7 @@ def _run(source: Source, time_zone: str) -> Report:
     return Report(source.server, time_zone, counts, summaries(), _without_counterpart(source))
 
 
-def _insert_all(bar: "tqdm[object]") -> list[int]:
+def _insert_all(bar: "tqdm[Any]") -> list[int]:
     _refuse_conflicts()
     accounts.prepare_users()
     executions.prepare_executions()
@@ -93,7 +95,7 @@ def _insert_all(bar: "tqdm[object]") -> list[int]:
         accounts.insert_users,
         accounts.insert_scripts,
         executions.insert_executions,
-        executions.insert_logs,
+        logs.insert_logs,
         status_rows.insert_status_rows,
     ]
     for table, insert in zip(TABLES, inserts, strict=True):

@@ -51,7 +51,7 @@ def stage(source: Source, table: Table, progress: Progress) -> None:
     columns = ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
     execute(
         f"CREATE TEMPORARY TABLE {table.staging}"
-        f' (place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns}) ON COMMIT DROP'
+        f" (place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns}) ON COMMIT DROP"
     )
     if table.source in source.columns:
         names = ", ".join(f'"{name}"' for name in table.columns)
@@ -67,9 +67,7 @@ def note_findings(table: Table) -> None:
     """List what does not fit, by one look at each row."""
     if not table.findings:
         return
-    cases = ", ".join(
-        f"({finding.condition}, {finding.text}, {finding.taken})" for finding in table.findings
-    )
+    cases = ", ".join(f"({finding.condition}, {finding.text}, {finding.taken})" for finding in table.findings)
     execute(
         f"INSERT INTO import_finding SELECT '{table.source}', old.id::text, found.text, found.taken"
         f" FROM {table.staging} AS old {table.from_}"

@@ -7,7 +7,7 @@ from typing import LiteralString, NamedTuple, Self, cast
 import psycopg
 from psycopg import sql
 
-# The tables from which something is taken, and those whose absence means that it is another service's database.
+# The tables from which something is taken, and those without which it is another service's database.
 TABLES = ["user", "script", "execution", "execution_log", "status_log"]
 NEEDED = ["user", "script", "execution"]
 # Schema versions and the like: nobody misses them.
@@ -51,7 +51,9 @@ class Source:
     def __init__(self, connection: "psycopg.Connection", time_zone: str) -> None:
         self._connection = connection
         self._time_zone = time_zone
-        [found] = self._rows("SELECT current_database(), current_setting('server_version'), current_setting('TimeZone')")
+        [found] = self._rows(
+            "SELECT current_database(), current_setting('server_version'), current_setting('TimeZone')"
+        )
         self.server = Server(str(found[0]), connection.info.host, str(found[1]), str(found[2]))
         # Times come with their offset, whatever the role's settings are.
         connection.execute("SET LOCAL TimeZone = 'UTC'")
@@ -111,7 +113,7 @@ class Source:
         return sql.Identifier(name)
 
     def unused_columns(self, table: str, used: Mapping[str, str]) -> dict[str, int]:
-        """The columns that are not read, and in how many rows each has a value; those without any are left out."""
+        """The columns that are not read, and in how many rows each has a value, if in any."""
         unused = [name for name in self.columns.get(table, {}) if name not in used]
         if not unused:
             return {}

@@ -1,7 +1,7 @@
 """The old status log, of both eras: what it counted every two minutes, and later at each change.
 
-Its rows are shown as they were recorded and never counted from: they were written without a lock, some changes
-have none, and the statuses are more than those here.
+Its rows are shown as they were recorded and never counted from: they were written without a lock, some
+changes have none, and the statuses are more than those here.
 """
 
 from django.db import connection
@@ -16,6 +16,9 @@ RENAMED = {"SUBMITTED": Status.READY, "CANCELLING": Status.RUNNING}
 
 _COUNTS = ["active", "pending", "ready", "running", "finished", "failed", "cancelled"]
 _UUID = "'^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$'"
+
+
+_OLD_CHANGE = "coalesce(old.status_from, 'NULL') || ' → ' || coalesce(old.status_to, 'NULL')"
 
 
 def _known(column: str) -> str:
@@ -38,14 +41,20 @@ STATUS_ROWS = Table(
         Finding("NOT taken", "'neither it nor a row before it has a time'", taken=False),
         Finding("taken AND old.timestamp IS NULL", "'no time: that of the newest row before it'"),
         Finding("old.timestamp > now()", "'a time in the future became that of the import'"),
-        Finding("taken AND old.timestamp < newest_before", "'older than a row before it: put where its time is'"),
         Finding(
-            "taken AND is_change AND NOT is_transition",
-            "'no transition between two statuses that are known here: shown as counts, with '"
-            " || coalesce(old.status_from, 'NULL') || ' → ' || coalesce(old.status_to, 'NULL') || ' as its reason'",
+            "taken AND old.timestamp < newest_before", "'older than a row before it: put where its time is'"
         ),
         Finding(
-            f"taken AND old.execution_id !~ {_UUID}", "'the execution''s id is no UUID: left out, and in its reason'"
+            "taken AND is_change AND NOT is_transition",
+            f"{_OLD_CHANGE} || ' is no transition between statuses of here: shown as counts, with a reason'",
+        ),
+        Finding(
+            "is_transition AND (old.status_from, old.status_to) <> (new_from, new_to)",
+            f"{_OLD_CHANGE} || ' became ' || new_from || ' → ' || new_to",
+        ),
+        Finding(
+            f"taken AND old.execution_id !~ {_UUID}",
+            "'the execution''s id is no UUID: left out, and in its reason'",
         ),
         Finding(
             "taken AND is_change AND (old.status_from, old.status_to) = (from_before, to_before)",
@@ -66,13 +75,15 @@ def prepare_status_rows() -> None:
     execute(
         f"""
         CREATE TEMPORARY TABLE import_status ON COMMIT DROP AS
-        SELECT place, at, at IS NOT NULL AS taken, newest_before, is_change, from_before, to_before,
-            is_change AND coalesce(new_from <> new_to, false) AS is_transition, new_from, new_to
+        SELECT place, CASE WHEN at > now() THEN now() ELSE at END AS at, at IS NOT NULL AS taken,
+            newest_before, is_change, is_change AND coalesce(new_from <> new_to, false) AS is_transition,
+            new_from, new_to, from_before, to_before
         FROM (
-            SELECT place, least(coalesce(old.timestamp, max(old.timestamp) OVER so_far), now()) AS at,
+            SELECT place, coalesce(old.timestamp, max(old.timestamp) OVER so_far) AS at,
                 max(old.timestamp) OVER so_far AS newest_before,
                 status_from IS NOT NULL OR status_to IS NOT NULL AS is_change,
-                lag(status_from) OVER of_execution AS from_before, lag(status_to) OVER of_execution AS to_before,
+                lag(status_from) OVER of_execution AS from_before,
+                lag(status_to) OVER of_execution AS to_before,
                 {_known("status_from")} AS new_from, {_known("status_to")} AS new_to
             FROM import_status_log AS old
             WINDOW so_far AS (ORDER BY id ROWS UNBOUNDED PRECEDING),
@@ -103,8 +114,9 @@ def insert_status_rows(progress: Progress) -> int:
             CASE WHEN is_transition THEN new_from END, CASE WHEN is_transition THEN new_to END,
             coalesce(executions_active, {_sum_of_open()}), {values}, '',
             concat_ws('; ',
-                CASE WHEN is_change AND (NOT is_transition OR (old.status_from, old.status_to) <> (new_from, new_to))
-                    THEN coalesce(old.status_from, 'NULL') || ' → ' || coalesce(old.status_to, 'NULL') END,
+                CASE WHEN is_change AND NOT (
+                    is_transition AND (old.status_from, old.status_to) = (new_from, new_to)
+                ) THEN {_OLD_CHANGE} END,
                 CASE WHEN old.execution_id !~ {_UUID} THEN 'execution ' || old.execution_id END)
         FROM import_status_log AS old JOIN import_status USING (place) WHERE taken
         """

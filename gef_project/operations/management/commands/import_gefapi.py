@@ -24,8 +24,9 @@ def time_zone(name: str) -> str:
 
 class Command(BaseCommand):
     help = (
-        "Bring users, scripts, executions, their logs and the old status log of a Trends.Earth API's database into "
-        "this one, which must be new. All of it or nothing: stopped half-way, it has changed nothing. "
+        "Bring users, scripts, executions, their logs and the old status log of a Trends.Earth API's "
+        "database into this one, which must be new. All of it or nothing: stopped half-way, it has changed "
+        "nothing. "
         "docs/importing.md says what becomes of what."
     )
 
@@ -35,7 +36,7 @@ class Command(BaseCommand):
             dest="url",
             required=True,
             metavar="URL",
-            help="postgresql://user:password@host/database; it is only read. A password is better in PGPASSWORD",
+            help="postgresql://user@host/database, which is only read; give the password in PGPASSWORD",
         )
         parser.add_argument(
             "--time-zone",
@@ -51,14 +52,18 @@ class Command(BaseCommand):
             metavar="FILE",
             help="gets a line for each row that could not be taken as it was (default: %(default)s)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="do everything, report it, and take it back")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="do everything, report it, and take it back"
+        )
 
     def handle(
         self, *args: Any, url: str, time_zone: str, report: Path, dry_run: bool, **options: Any
     ) -> None:
         stop_on_signals()
         if row := earlier_import():
-            self.stdout.write(f"An import ended at {row.timestamp:%Y-%m-%d %H:%M} UTC; nothing is left to do.")
+            self.stdout.write(
+                f"An import ended at {row.timestamp:%Y-%m-%d %H:%M} UTC; nothing is left to do."
+            )
             return
         try:
             with Source.open(url, time_zone) as source:

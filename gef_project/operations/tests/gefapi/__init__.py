@@ -1,15 +1,21 @@
 """A Trends.Earth API's database, in a database of its own beside that of the tests."""
 
+import csv
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
+from django.core.management import call_command
 from django.db import connection
 
 FOLDER = Path(__file__).parent
 PASSWORD = "secret"
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 def werkzeug_hash(method: str) -> str:
@@ -35,11 +41,13 @@ HASHES = {
 def url_of(database: str) -> str:
     given = connection.get_connection_params()
     parts = {name: given.get(name) for name in ("host", "port", "user", "password")}
-    return psycopg.conninfo.make_conninfo(**{name: value for name, value in parts.items() if value}, dbname=database)
+    return psycopg.conninfo.make_conninfo(
+        **{name: value for name, value in parts.items() if value}, dbname=database
+    )
 
 
 @contextmanager
-def gefapi_database(*files: str) -> Iterator[str]:
+def gefapi_database() -> Iterator[str]:
     """The connection string of a new database with what the files of this folder make."""
     name = f"gefapi_{connection.settings_dict['NAME']}"
     with psycopg.connect(url_of("postgres"), autocommit=True) as server:
@@ -47,10 +55,26 @@ def gefapi_database(*files: str) -> Iterator[str]:
         server.execute(f'CREATE DATABASE "{name}"')
         try:
             with psycopg.connect(url_of(name)) as database:
-                for file in files:
+                for file in ("schema.sql", "rows.sql"):
                     database.execute((FOLDER / file).read_text(encoding="utf-8"))
                 for email, password in HASHES.items():
                     database.execute('UPDATE "user" SET password = %s WHERE email = %s', [password, email])
             yield url_of(name)
         finally:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def id_of(key: str) -> UUID:
+    return UUID(f"00000000-0000-0000-0000-0000000000{key}")
+
+
+def import_from(source: str, report_file: Path, *options: str) -> str:
+    """What the command says."""
+    output = StringIO()
+    call_command("import_gefapi", "--from", source, "--report", str(report_file), *options, stdout=output)
+    return output.getvalue()
+
+
+def findings(report_file: Path) -> list[dict[str, str]]:
+    with report_file.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
