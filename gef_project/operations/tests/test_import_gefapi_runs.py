@@ -44,11 +44,9 @@ def test_a_second_import_has_nothing_to_do(source: str, report_file: Path) -> No
     assert StatusLog.objects.newest().pk == newest
 
 
-def everything() -> list[list[dict[str, Any]]]:
-    return [
-        list(model.objects.order_by("pk").values())
-        for model in (User, Script, Execution, ExecutionLog, StatusLog)
-    ]
+def everything() -> list[list[Any]]:
+    models: tuple[Any, ...] = (User, Script, Execution, ExecutionLog, StatusLog)
+    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 def test_a_dry_run_reports_the_same_and_changes_nothing(source: str, report_file: Path) -> None:

@@ -68,15 +68,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION check_imported_status() RETURNS trigger
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION refuse_imported_status() RETURNS trigger
+LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM status_log) AND status_log_has_begun() THEN
-        PERFORM refuse_status_change(
-            'Rows with the source imported come before the ledger; manage.py import_gefapi writes them.'
-        );
-    END IF;
-    RETURN NEW;
+    PERFORM refuse_status_change(
+        'Rows with the source imported come before the ledger; manage.py import_gefapi writes them.'
+    );
+    RETURN NULL;
 END
 $$;
 
@@ -106,7 +104,12 @@ LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     newest status_log := lock_status_log(may_be_empty => true);
 BEGIN
-    PERFORM set_config('status_log.writing', 'on', true);
+    IF newest.source <> 'imported' THEN
+        PERFORM refuse_status_change(
+            'The ledger has begun: rows of another service can no longer come before it.'
+        );
+    END IF;
+    PERFORM set_config('status_log.writing', 'on', true), set_config('status_log.importing', 'on', true);
     INSERT INTO status_log (
         id, timestamp, execution_id, status_from, status_to,
         executions_pending, executions_ready, executions_running,
@@ -118,9 +121,11 @@ BEGIN
         executions_finished, executions_failed, executions_cancelled,
         executions_active, 'imported', reason
     FROM unnest(rows) WITH ORDINALITY AS old_row;
-    PERFORM set_config('status_log.writing', '', true);
+    PERFORM set_config('status_log.writing', '', true), set_config('status_log.importing', '', true);
 END
 $$;
 
 CREATE TRIGGER check_imported BEFORE INSERT ON status_log
-    FOR EACH ROW WHEN (NEW.source = 'imported') EXECUTE FUNCTION check_imported_status();
+    FOR EACH ROW WHEN (
+        NEW.source = 'imported' AND current_setting('status_log.importing', true) IS DISTINCT FROM 'on'
+    ) EXECUTE FUNCTION refuse_imported_status();
