@@ -1,4 +1,4 @@
-"""What every test shares: a fixed cast, a broker of its own, and a ledger that can be emptied."""
+"""Fixtures for all tests: the fixed users, a broker of their own, and a flush that the triggers allow."""
 
 import uuid
 from collections.abc import Iterator
@@ -11,7 +11,9 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from kombu.exceptions import OperationalError
+from playwright.sync_api import Page
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from executions.models import Execution, Script
@@ -19,10 +21,11 @@ from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.common.interruption import stop_on_signals
+from gef_project.common.tests.browser import opened_browser
 from gef_project.devserver.valkey import Server as ValkeyServer
 
-# The same examples in every run, as they are; make nightly looks for new ones by the profile explore, and
-# shortens those that fail, which takes minutes.
+# The same examples in every run. make nightly uses the profile explore, which looks for new examples, and
+# shrinks those that fail, which takes minutes.
 hypothesis.settings.register_profile(
     "steady",
     max_examples=15,
@@ -43,7 +46,7 @@ hypothesis.settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What make nightly makes longer."""
+    """Options that make nightly sets."""
     parser.addoption(
         "--restarts", type=int, default=2, help="how often the readers of the change feed are interrupted"
     )
@@ -59,35 +62,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """What the tests have started is stopped, whichever signal stops the tests."""
+    """Stop the processes that tests have started, whichever signal ends the tests."""
     stop_on_signals()
 
 
 def pytest_sessionstart() -> None:
-    """Under xdist the first process uses the embedded server as well: the last to end, it stops it."""
+    """Use the embedded server in xdist's main process, too, which ends last and then stops it."""
     connection.get_connection_params()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def flush_past_the_guards() -> Iterator[None]:
-    """Transactional tests truncate every table afterwards, which the database refuses to everybody else."""
+def flush_without_triggers() -> Iterator[None]:
+    """Let transactional tests truncate all tables afterwards, which the triggers refuse otherwise."""
     flush = DatabaseOperations.execute_sql_flush
-    begin_anew = "SELECT append_status_snapshot(NULL, 'migration', '')"
+    first_snapshot = "SELECT append_status_snapshot(NULL, 'migration', '')"
 
-    def flush_past_the_guards(self: DatabaseOperations, sql_list: list[str]) -> None:
+    def flush_without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
         replica, origin = (f"SET session_replication_role = {role}" for role in ("replica", "origin"))
-        flush(self, [replica, *sql_list, origin, begin_anew])
+        flush(self, [replica, *sql_list, origin, first_snapshot])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_past_the_guards)
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_without_triggers)
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test's message reaches a worker that somebody runs beside the tests.
+    """Keep the tests' messages away from other workers.
 
-    Each test process has a Valkey of its own, or queues of its own on the broker of CELERY_BROKER_URL.
+    Each test process has its own Valkey, or its own queues on the broker of CELERY_BROKER_URL.
     """
     if not django_settings.CELERY_BROKER_URL.startswith("valkey://"):
         own = uuid.uuid4()
@@ -110,7 +113,7 @@ def own_folders(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def short_lock_timeout(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every connection waits for a lock no longer than 50 ms."""
+    """Let every connection wait for a lock for at most 50 ms."""
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=50")
     connection.close()
     yield
@@ -139,7 +142,7 @@ def script(db: None) -> Script:
 
 @pytest.fixture
 def execution(owner: User, script: Script) -> Execution:
-    """The owner's, PENDING."""
+    """An execution of the owner's, PENDING."""
     return ExecutionFactory(user=owner, script=script)
 
 
@@ -150,8 +153,19 @@ def api() -> APIClient:
 
 
 @pytest.fixture
+def browser_page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A browser that nobody has logged in with; the test fails if a page breaks its policy or its script."""
+    # Playwright runs an event loop in this thread. Django expects no queries there, and gives them a
+    # connection of their own, which would outlive the test.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with opened_browser(live_server.url) as page:
+        yield page
+        connection.close()
+
+
+@pytest.fixture
 def broker_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing can be sent: nobody listens where the broker should be."""
+    """No message can be sent, since nothing listens on the broker's port."""
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to the setting
     application = Celery("nowhere", set_as_current=False)
     application.config_from_object("django.conf:settings", namespace="CELERY")

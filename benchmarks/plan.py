@@ -9,7 +9,7 @@ class Plan:
     rounds: int
     seconds: float  # that a rate is taken over
     common_size: int  # number of executions where it is not the subject
-    bulk: int  # moves in one call
+    bulk: int  # transitions in one call
     log_rows: int
     deep: int  # rows before the deep page
     jobs: int | None  # of the trace; None is all

@@ -1,4 +1,4 @@
-"""Whose code a request's processor time goes to: samples of the WSGI application at work."""
+"""Which packages use the processor time of a request, by sampling the WSGI application."""
 
 import io
 import signal

@@ -1,4 +1,4 @@
-"""Race moves over many connections, then check every invariant of the ledger.
+"""Change executions over many connections at once, then check every invariant of the ledger.
 
     python -m benchmarks.race --connections 16 --executions 50 --seconds 20
 
@@ -21,14 +21,14 @@ from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import TERMINAL, TRANSITIONS, Status
-from status.tests.racing import in_processes
+from status.tests.concurrency import in_processes
 from status.verification import first_fault
 
 
 def race(seconds: float, number: int) -> dict[str, int]:
     """Make random changes until the time is over; how many of each kind were acknowledged."""
     chance = random.Random(number)
-    done = {"moves": 0, "creations": 0, "deletions": 0, "refused": 0, "busy": 0}
+    done = {"transitions": 0, "creations": 0, "deletions": 0, "refused": 0, "busy": 0}
     script, user = Script.objects.get(), User.objects.get()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -42,9 +42,9 @@ def race(seconds: float, number: int) -> dict[str, int]:
                     Execution.objects.create(script=script, user=user)
                 done["creations"] += 1
             else:
-                moves = [*TRANSITIONS[Status(execution.status)], chance.choice(list(Status))]
-                done["moves"] += (
-                    execution.update_status(chance.choice(sorted(moves)), source="race") is not None
+                targets = [*TRANSITIONS[Status(execution.status)], chance.choice(list(Status))]
+                done["transitions"] += (
+                    execution.update_status(chance.choice(sorted(targets)), source="race") is not None
                 )
         except (IllegalTransition, ExecutionGone):
             done["refused"] += 1

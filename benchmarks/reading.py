@@ -1,4 +1,4 @@
-"""Row 7: reading a long ledger, as the API does it and as it is usually done."""
+"""Row 7: reading a long status log, as the API does it and in the usual ways."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from django.db.models.functions import TruncHour
 from django.test.utils import CaptureQueriesContext
 from tqdm import tqdm
 
-from benchmarks.building import PREFIX, bulk, have_database, key_of, settle
+from benchmarks.datasets import PREFIX, bulk, ensure_database, key_of, settle
 from benchmarks.plan import Plan
 from benchmarks.report import Line, duration
 from executions.models import Execution, Script
@@ -67,9 +67,9 @@ _TRANSITIONS = f"""
 """
 
 
-def have_log(rows: int) -> None:
-    """A true ledger of that length, over a year, in a database of its own; be connected to it."""
-    if not have_database(f"{PREFIX}log_{rows}"):
+def ensure_log(rows: int) -> None:
+    """Connect to a database with a correct status log of that length, over a year; create it if need be."""
+    if not ensure_database(f"{PREFIX}log_{rows}"):
         return
     # Its first row is older than what follows.
     with bulk("status_log") as cursor:
@@ -83,7 +83,7 @@ def have_log(rows: int) -> None:
 
 
 def reading(plan: Plan) -> Iterator[Line]:
-    have_log(plan.log_rows)
+    ensure_log(plan.log_rows)
     if plan.log_rows <= 1_000_000 and (fault := first_fault()):
         raise RuntimeError(f"The ledger that was built is not true: {fault}")
     logs = StatusLog.objects.all()

@@ -15,7 +15,7 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.measuring import Figures
+from benchmarks.measurement import Figures
 from gef_project.devserver.postgresql.server import BIN
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -167,8 +167,8 @@ def markdown(facts: str, lines: Iterable[Line]) -> str:
 
 NOTES = """\
 Every figure is the median of interleaved rounds; a ratio is the median of the rounds' ratios, and says how
-many times as fast one is as the other. A move is one call that changes one status, in a transaction of its
-own that is on the disk before the call returns. "Unflushed" is the same without waiting for the disk
+many times as fast one is as the other. A transition is one call that changes one status, in a transaction of
+its own that is on the disk before the call returns. "Unflushed" is the same without waiting for the disk
 (`synchronous_commit = off`), which shows what the rest costs where the disk hides it. "Processor" is the
-processor time of one move, in the client and in the server's process.
+processor time of one transition, in the client and in the server's process.
 """

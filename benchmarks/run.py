@@ -1,4 +1,4 @@
-"""Measure the ledger against what people would otherwise use; print one table, and keep it in RESULTS.md.
+"""Compare the ledger with its usual alternatives; print a table, and keep it in RESULTS.md.
 
 python -m benchmarks.run                        everything: about 50 minutes, 20 GB of disk
 python -m benchmarks.run --quick                the same in small: a few minutes
@@ -15,13 +15,13 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
 
 import benchmarks.database  # noqa: F401  # sets Django up before models are imported
 from benchmarks import report
-from benchmarks.at_once import in_one_call
-from benchmarks.building import drop_all
+from benchmarks.bulk_transitions import in_one_call
+from benchmarks.datasets import drop_all
 from benchmarks.floor import against_floor
-from benchmarks.moves import against_counting, against_packages, by_size
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.reading import reading
 from benchmarks.trace import replay
+from benchmarks.transitions import against_counting, against_packages, by_size
 from benchmarks.web import over_http
 
 ROWS: dict[int, Callable[[Plan], Iterator[report.Line]]] = {

@@ -1,4 +1,4 @@
-"""Row 8: the jobs of a real trace, as fast as the public methods take them."""
+"""Row 8: replay the jobs of a real trace by the public methods, as fast as they can."""
 
 import gzip
 import time
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from django.conf import settings
 from tqdm import tqdm
 
-from benchmarks.building import PREFIX, execute, have_database
-from benchmarks.measuring import Figures, Sample
+from benchmarks.datasets import PREFIX, ensure_database, execute
+from benchmarks.measurement import Figures, Sample
 from benchmarks.plan import Plan
 from benchmarks.report import Line, rate
 from executions.models import Execution, Script
@@ -42,7 +42,7 @@ def replay(plan: Plan) -> Iterator[Line]:
         figures = Figures()
         verdicts = []
         for flushed in (True, False):
-            have_database(f"{PREFIX}trace")
+            ensure_database(f"{PREFIX}trace")
             execute(f"SET synchronous_commit = {'on' if flushed else 'off'}")
             before = StatusLog.objects.newest().pk
             start = time.perf_counter()

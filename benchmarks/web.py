@@ -18,18 +18,18 @@ from django.conf import settings
 from django.db import connection
 from tqdm import tqdm
 
-from benchmarks.building import EMAIL, Built, built, execute, use
-from benchmarks.measuring import PATIENCE, Figures, Sample
-from benchmarks.moves import AT_ONCE, OTHER
+from benchmarks.datasets import EMAIL, Dataset, build_dataset, execute, use
+from benchmarks.measurement import PATIENCE, Figures, Sample
 from benchmarks.plan import Plan
 from benchmarks.profiling import shares_of_time
 from benchmarks.report import Line, rate
+from benchmarks.transitions import AT_ONCE, OTHER
 from executions.models import Execution
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
 from gef_project.devserver.run import SERVICES
 from status.states import Status
-from status.tests.racing import fork, in_processes
+from status.tests.concurrency import fork, in_processes
 
 # The bodies of one execution's next requests, given what its status is.
 Bodies = Callable[[str], Iterator[dict[str, Any]]]
@@ -39,16 +39,16 @@ def progress(status: str) -> Iterator[dict[str, Any]]:
     return ({"progress": number % 100} for number in count())
 
 
-def moves(status: str) -> Iterator[dict[str, Any]]:
-    for following in cycle((OTHER[Status(status)], Status(status))):
-        yield {"status": following}
+def transitions(status: str) -> Iterator[dict[str, Any]]:
+    for target in cycle((OTHER[Status(status)], Status(status))):
+        yield {"status": target}
 
 
-KINDS: dict[str, Bodies] = {"progress": progress, "a move": moves}
+KINDS: dict[str, Bodies] = {"progress": progress, "a transition": transitions}
 
 
 def over_http(plan: Plan) -> Iterator[Line]:
-    database = built(plan.common_size)
+    database = build_dataset(plan.common_size)
     cells = [(kind, clients) for kind in KINDS for clients in AT_ONCE]
     figures = {cell: Figures() for cell in cells}
     latencies: dict[tuple[str, int], list[float]] = {cell: [] for cell in cells}
@@ -76,7 +76,7 @@ def over_http(plan: Plan) -> Iterator[Line]:
 
 
 @contextmanager
-def serving(database: Built, *, flushed: bool) -> Iterator[int]:
+def serving(database: Dataset, *, flushed: bool) -> Iterator[int]:
     """Run the web server on that database; its port."""
     use(database.name)
     execute(f"ALTER DATABASE {database.name} SET synchronous_commit = {'on' if flushed else 'off'}")
@@ -115,7 +115,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("The web server has ended; see bench-web.log.")
 
 
-def requests(database: Built, port: int, bodies: Bodies, clients: int, seconds: float) -> list[list[float]]:
+def requests(database: Dataset, port: int, bodies: Bodies, clients: int, seconds: float) -> list[list[float]]:
     """Send requests over as many connections; how long each answer took, in seconds, per client."""
     use(database.name)
     together = fork.Barrier(clients, timeout=PATIENCE)
@@ -124,7 +124,7 @@ def requests(database: Built, port: int, bodies: Bodies, clients: int, seconds: 
 
 
 def _client(
-    database: Built,
+    database: Dataset,
     port: int,
     bodies: Bodies,
     clients: int,
@@ -148,12 +148,12 @@ def _client(
     return took
 
 
-def _requests(database: Built, number: int, clients: int, bodies: Bodies) -> Iterator[tuple[str, bytes]]:
+def _requests(database: Dataset, number: int, clients: int, bodies: Bodies) -> Iterator[tuple[str, bytes]]:
     """Path and body of one request after the other, to executions of this client's own."""
     keys = database.own_keys(number, clients)
     statuses = dict(Execution.objects.filter(pk__in=keys).values_list("pk", "status"))
-    following = [(f"/api/v1/execution/{key}", bodies(status)) for key, status in statuses.items()]
-    for path, body in cycle(following):
+    bodies_of_executions = [(f"/api/v1/execution/{key}", bodies(status)) for key, status in statuses.items()]
+    for path, body in cycle(bodies_of_executions):
         yield path, json.dumps(next(body)).encode()
 
 

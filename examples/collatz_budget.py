@@ -1,6 +1,6 @@
 """Looks for the start below a limit whose Collatz chain is longest, within a budget of processor time.
 
-The kernel keeps the budget: a process that exceeds it is killed by the signal SIGXCPU, with no chance to
+The kernel enforces the budget: it kills a process that exceeds it by the signal SIGXCPU, so that it cannot
 report anything. The demo's budget is too small for its limit.
 
 Params: ``limit`` (int), ``cpu_seconds`` (int).

@@ -1,7 +1,7 @@
 """Computes the areas of polygons on the sphere, as if their edges were the shortest lines between corners.
 
-Params: ``geojson``, a FeatureCollection of polygons (longitude and latitude in degrees). Holes are taken
-off. A ring that is not closed is an error, after which nothing can be trusted: it is not caught.
+Params: ``geojson``, a FeatureCollection of polygons (longitude and latitude in degrees). Holes are
+subtracted. A ring that is not closed is an error that is not caught, so that the run fails.
 """
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Counts the primes up to a limit by a segmented sieve: some minutes for the demo's limit, to be cancelled.
+"""Counts the primes up to a limit by a segmented sieve. The demo's limit takes minutes, to be cancelled.
 
 Params: ``limit`` (int).
 """
@@ -23,7 +23,7 @@ def primes_up_to(limit: int) -> list[int]:
 
 
 def count_primes(limit: int) -> Iterator[tuple[int, int]]:
-    """After each segment: up to where it went, and how many primes there are up to there."""
+    """After each segment, its last number, and how many primes there are up to that."""
     small = primes_up_to(isqrt(limit))
     count = 0
     for low in range(2, limit + 1, SEGMENT):

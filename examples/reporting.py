@@ -1,8 +1,8 @@
-"""How a script tells the service what it does: the few calls that every example needs.
+"""Report to the service from a script: the few calls that every example needs.
 
-The service gives a run its parameters in a file, and in the environment EXECUTION_ID, API_URL, and a
-credential (API_USER, API_PASSWORD) that is good for this one execution. A script need not report
-anything: exit status 0 alone means FINISHED.
+A run finds its parameters in the file PARAMS_FILE, and in the environment EXECUTION_ID, API_URL, and a
+credential (API_USER, API_PASSWORD) for this execution only. A script need not report anything: exit status 0
+means FINISHED.
 """
 
 import json
@@ -28,12 +28,12 @@ def report(**fields: Any) -> None:
 
 
 def log(text: str, level: str = "INFO") -> None:
-    """Add a line to the execution's log; what is printed gets there too, with the level INFO."""
+    """Add a line to the execution's log. What a script prints is added, too, with the level INFO."""
     _call("POST", f"{_execution()}/log", {"text": text, "level": level}, _token())
 
 
 class Progress:
-    """Reports the share that is done, when its percentage has changed and the last report is a while ago."""
+    """Reports the percentage that is done when it has changed, at most once in ``every`` seconds."""
 
     def __init__(self, total: int, every: float = 0.5) -> None:
         self._total = total
@@ -60,10 +60,12 @@ def _token() -> str:
 
 
 def _call(method: str, path: str, body: dict[str, Any], token: str = "") -> Any:
-    """Send JSON, receive JSON. A server that is busy or away is asked again after 1, 2 and 4 seconds.
+    """Send JSON, and return the JSON of the response.
+
+    While the server is busy or away, it tries again after 1, 2 and 4 seconds.
 
     Raises:
-        urllib.error.URLError: it did not answer, or refused; the answer is part of the message.
+        urllib.error.URLError: the server did not respond, or refused the request.
     """
     request = urllib.request.Request(  # noqa: S310 - the service's own address
         os.environ["API_URL"] + path, json.dumps(body).encode(), method=method
@@ -76,13 +78,13 @@ def _call(method: str, path: str, body: dict[str, Any], token: str = "") -> Any:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.URLError as error:
-            if attempt + 1 == ATTEMPTS or not _is_passing(error):
+            if attempt + 1 == ATTEMPTS or not _is_temporary(error):
                 raise
         time.sleep(2**attempt)
     raise AssertionError
 
 
-def _is_passing(error: urllib.error.URLError) -> bool:
+def _is_temporary(error: urllib.error.URLError) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         print(f"{error.url} answered {error.code}: {error.read().decode(errors='replace')[:500]}", flush=True)
         return error.code == 429 or error.code >= 500

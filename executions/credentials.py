@@ -1,7 +1,6 @@
-"""The credential of one execution: its process logs in with it, and may use nothing but its execution.
+"""The credential of one execution: its process logs in with it, and gets access to this execution only.
 
-It is derived from the execution's id and the project's secret key, so nothing is stored, and every web
-process knows it, also after a restart.
+It is derived from the execution's id and the project's secret key, so that nothing has to be stored.
 """
 
 from typing import Any
@@ -25,7 +24,7 @@ def password(execution_id: UUID) -> str:
 
 
 def execution_of(email: str, given_password: str) -> UUID | None:
-    """The execution whose credential this is; None when it is none."""
+    """The id of the execution whose credential this is; None if it is not valid."""
     name, _, domain = email.partition("@")
     try:
         execution_id = UUID(name)
@@ -37,10 +36,10 @@ def execution_of(email: str, given_password: str) -> UUID | None:
 
 
 class ExecutionCredentialBackend:
-    """For ``AUTHENTICATION_BACKENDS``: an execution logs in at the API, as often as it likes.
+    """For ``AUTHENTICATION_BACKENDS``: lets an execution log in at the API, any number of times.
 
-    It takes no ``username``, so it does not serve forms such as the admin's, and it has no ``get_user``:
-    an execution has no session.
+    It takes no ``username``, so that it does not serve forms such as the admin's, and it has no
+    ``get_user``, since an execution has no session.
     """
 
     def authenticate(self, request: Any, email: str, password: str) -> ExecutionCredential | None:

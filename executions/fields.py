@@ -1,4 +1,4 @@
-"""JSON as it was sent, and times of the database's clock."""
+"""Model fields: JSON stored unchanged, and times that the database sets."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -8,10 +8,10 @@ from psycopg.types.json import Json
 
 
 class VerbatimJSONField(models.JSONField):
-    """JSON in a column of PostgreSQL's type ``json``: every document reads back equal to what was sent.
+    """JSON in a column of PostgreSQL's type ``json``, so that every document reads back as it was sent.
 
-    ``jsonb``, Django's choice, refuses ``\\u0000``, forgets the order of keys, and is slower to write for
-    results of some megabytes, which nobody queries by content.
+    Django's choice ``jsonb`` refuses ``\\u0000``, loses the order of keys, and is slower to write for results
+    of some megabytes. Nobody queries their content.
     """
 
     def db_type(self, connection: Any) -> str:
@@ -30,13 +30,13 @@ class VerbatimJSONField(models.JSONField):
 
 
 class DatabaseTimeField(models.DateTimeField):
-    """A time that the database sets; the instance knows it after an INSERT, as from Django 6.0 on anyway."""
+    """A time that the database sets; an INSERT reads it back, as Django 6.0 does by itself."""
 
     db_returning = True
 
 
 def database_time() -> datetime:
-    """What the clock of the database says."""
+    """The present time by the database's clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         [now] = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""What happened to an execution, as far as the rows of the status log are kept."""
+"""The history of an execution, from the rows of the status log that are still kept."""
 
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from executions.models import Execution
 
 
-class Stay(NamedTuple):
-    """The time that an execution spent in the status to which ``log`` took it."""
+class HistoryEntry(NamedTuple):
+    """A transition, and how long the execution then stayed in the new status."""
 
     log: StatusLog
-    seconds: float | None  # None: it has ended there
+    seconds: float | None  # until now if it is still in the status; None if that is terminal
 
 
-def history_of(execution: "Execution") -> list[Stay]:
-    """Every status that it had and for how long, oldest first."""
+def execution_history(execution: "Execution") -> list[HistoryEntry]:
+    """Every status that the execution has had, oldest first."""
     rows = list(StatusLog.objects.filter(execution=execution.pk).order_by("id"))
-    stays = []
-    for row, following in zip_longest(rows, rows[1:]):
-        end = following.timestamp if following else None if row.status_to in TERMINAL else timezone.now()
-        stays.append(Stay(row, max((end - row.timestamp).total_seconds(), 0) if end else None))
-    return stays
+    entries = []
+    for row, successor in zip_longest(rows, rows[1:]):
+        end = successor.timestamp if successor else None if row.status_to in TERMINAL else timezone.now()
+        entries.append(HistoryEntry(row, max((end - row.timestamp).total_seconds(), 0) if end else None))
+    return entries

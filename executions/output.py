@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import retry_patiently
 
 from .models import ExecutionLog, Level
 from .process import Process
@@ -91,7 +91,7 @@ class Output:
         self._selector.close()
         self.store()
 
-    @patiently
+    @retry_patiently
     def store(self) -> None:
         self._stored_at = time.monotonic()
         if not self._waiting:

@@ -1,4 +1,4 @@
-"""An operator's way past the rules: give an execution any status, recorded like every transition."""
+"""Repairs: an operator gives an execution any status, and the status log records it."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,7 @@ from django.db import transaction
 
 from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
-from status.models import StatusLog
-from status.sources import Source
+from status.models import Source, StatusLog
 from status.states import Status
 
 from .models import Execution
@@ -26,16 +25,16 @@ class ChangedMeanwhile(StatusChangeError):
 def force_status(
     execution: Execution, status: Status, *, seen: Status | None = None, actor: "User", reason: str
 ) -> StatusLog | None:
-    """Give the execution this status, whatever the rules say.
+    """Give the execution this status, even if the transition is illegal.
 
-    ``end_date`` is what the status asks for: an end that there was stays, one that there was not is now.
-    All else stays as it is: progress, results, worker, whether the owner has been told.
+    A terminal status keeps the ``end_date`` or sets it to now; another status removes it. Progress, results,
+    worker, and whether the owner has been told stay as they are.
 
     Args:
-        seen: the status that it must still have; None: any.
+        seen: the status that the execution must still have; None means any.
 
     Returns:
-        The row of the status log, whose source is ``repair``; None if it has that status already.
+        The row of the status log, whose source is ``repair``; None if the execution has this status already.
 
     Raises:
         ExecutionGone: it has been deleted.

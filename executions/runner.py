@@ -3,7 +3,7 @@
 import logging
 import time
 
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import retry_patiently
 from status.exceptions import ExecutionGone, IllegalTransition
 from status.states import TERMINAL, Status
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def run(execution: Execution, worker: str) -> None:
     """Run it, unless another worker has it or it has ended. Returns when its process has ended."""
-    if not patiently(execution.claim)(worker):
+    if not retry_patiently(execution.claim)(worker):
         logger.info("Execution %s is not pending.", execution.pk)
         return
     try:
@@ -79,7 +79,7 @@ class Run:
             self._see(_status(self.execution), now)
         if now >= self.beat_at:
             self.beat_at = now + BEAT_EVERY
-            patiently(Execution.objects.filter(pk=self.execution.pk).heartbeat)()
+            retry_patiently(Execution.objects.filter(pk=self.execution.pk).heartbeat)()
         if now >= self.stop_at:
             if not self.ended:
                 self.ended = True
@@ -96,7 +96,7 @@ class Run:
             self.stop_at = min(self.stop_at, now + EXIT_PATIENCE)
 
 
-@patiently
+@retry_patiently
 def _move(execution: Execution, status: Status, reason: str) -> None:
     """Move it, unless it has ended otherwise or been deleted: then that stands."""
     try:
@@ -105,7 +105,7 @@ def _move(execution: Execution, status: Status, reason: str) -> None:
         logger.info("Execution %s: %s", execution.pk, refusal)
 
 
-@patiently
+@retry_patiently
 def _status(execution: Execution) -> str | None:
     """As it is now; None when the execution has been deleted."""
     return Execution.objects.filter(pk=execution.pk).values_list("status", flat=True).first()

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.db import connections
 
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import retry_patiently
 
 from . import directories, monitoring, notifications, runner
 from .models import Execution
@@ -16,7 +16,7 @@ from .models import Execution
 
 @shared_task(bind=True)
 def run_execution(self: Any, execution_id: str) -> None:
-    execution = patiently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
+    execution = retry_patiently(Execution.objects.select_related("script").filter(pk=execution_id).first)()
     if execution:
         runner.run(execution, worker=self.request.hostname or socket.gethostname())
 
@@ -28,15 +28,15 @@ def send_end_emails(execution_ids: list[str]) -> None:
 
 @shared_task
 def monitor_executions() -> None:
-    patiently(monitoring.fail_lost)()
-    patiently(monitoring.requeue_overdue)()
-    patiently(monitoring.announce_unannounced)()
-    patiently(monitoring.stop_orphans)()
+    retry_patiently(monitoring.fail_lost)()
+    retry_patiently(monitoring.requeue_overdue)()
+    retry_patiently(monitoring.announce_unannounced)()
+    retry_patiently(monitoring.stop_orphans)()
 
 
 @shared_task
 def clean_up_stale_executions() -> None:
-    patiently(monitoring.fail_stale)()
+    retry_patiently(monitoring.fail_stale)()
 
 
 @shared_task
@@ -51,5 +51,5 @@ def clean_up_failed_working_directories() -> None:
 
 @worker_ready.connect
 def stop_what_a_killed_worker_left(**kwargs: Any) -> None:
-    patiently(monitoring.stop_orphans)()
+    retry_patiently(monitoring.stop_orphans)()
     connections.close_all()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvValidationError, ValidationError, validate
 from kombu import Queue
@@ -102,7 +103,8 @@ API_URL = API_URL.rstrip("/")
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
-    "django.contrib.admin",
+    "gef_project.home",  # before the admin, whose templates it overrides
+    "gef_project.home.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -113,6 +115,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "csp",
     "gef_project.common",
     "gef_project.accounts",
     "gef_project.operations",
@@ -123,6 +126,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -217,6 +221,16 @@ WHITENOISE_AUTOREFRESH = False
 # Results of some megabytes arrive in one body.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _read(env.bool, "SECURE_COOKIES", not DEBUG)
+# Pages load what this server serves, and nothing else; nothing inline is run or styles a page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "connect", "font")},
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
 # TLS ends at the proxy in front, which redirects to it (W008) and promises it by HSTS (W004).
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 

@@ -1,22 +1,22 @@
-"""Hours, days, weeks and months of a time zone, as moments in UTC."""
+"""Hours, days, weeks and months of a time zone, as times in UTC."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 
-MOST = 20_000
+MAX_BUCKETS = 20_000
 
 
 class TooManyBuckets(ValueError):
     def __init__(self) -> None:
-        super().__init__(f"More than {MOST:,} buckets: ask for a shorter time or for longer buckets.")
+        super().__init__(f"More than {MAX_BUCKETS:,} buckets: ask for a shorter time or for longer buckets.")
 
 
 def boundaries(unit: str, first: datetime, last: datetime, zone: tzinfo) -> list[datetime]:
-    """The starts of the buckets from that which holds ``first`` to that which holds ``last``, and its end.
+    """The starts of the buckets, from the one with ``first`` to the one with ``last``, and that one's end.
 
-    An hour is a full hour on the clocks of the zone: where they are put back, the repeated hour is a bucket
-    of its own; where they change by half an hour, one bucket has an hour and a half.
+    An hour begins on the hour by the zone's clocks. When they are put back, the repeated hour is a bucket of
+    its own; when they change by half an hour, one bucket lasts an hour and a half.
 
     Raises:
         TooManyBuckets
@@ -26,7 +26,7 @@ def boundaries(unit: str, first: datetime, last: datetime, zone: tzinfo) -> list
         if end <= first:
             continue
         found.append(start)
-        if len(found) > MOST:
+        if len(found) > MAX_BUCKETS:
             raise TooManyBuckets
         if end > last:
             return [*found, end]
@@ -34,24 +34,24 @@ def boundaries(unit: str, first: datetime, last: datetime, zone: tzinfo) -> list
 
 
 def _starts(unit: str, day: date, zone: tzinfo) -> Iterator[datetime]:
-    """In strictly growing order, from one that is no later than the day on, for ever."""
+    """The starts of all buckets in ascending order, without end; the first is not after ``day``."""
     if unit == "hour":
         return _hours(_midnight(day, zone), zone)
-    begin, following = _DAYS[unit]
-    return _days(begin(day), following, zone)
+    first_day, next_day = _DAYS[unit]
+    return _days(first_day(day), next_day, zone)
 
 
-def _days(day: date, following: Callable[[date], date], zone: tzinfo) -> Iterator[datetime]:
+def _days(day: date, next_day: Callable[[date], date], zone: tzinfo) -> Iterator[datetime]:
     start = _midnight(day, zone)
     while True:
         yield start
         while _midnight(day, zone) <= start:  # also past a day that the zone has skipped
-            day = following(day)
+            day = next_day(day)
         start = _midnight(day, zone)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
-    """The first moment of the day, also where the clocks are changed at midnight."""
+    """The start of the day, also where the clocks change at midnight."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
@@ -73,7 +73,7 @@ def _first_of_month(day: date) -> date:
     return day.replace(day=1)
 
 
-# How the first day of the bucket that holds a day is found, and the first day of the next bucket.
+# For each unit: from a day to the first day of its bucket, and from that to the first day of the next bucket.
 _DAYS: Mapping[str, tuple[Callable[[date], date], Callable[[date], date]]] = {
     "day": (lambda day: day, lambda day: day + timedelta(days=1)),
     "week": (_monday, lambda monday: monday + timedelta(days=7)),

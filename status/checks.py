@@ -10,7 +10,7 @@ from .states import Status, count_field
 
 @register(Tags.models)
 def check_columns(**kwargs: Any) -> list[CheckMessage]:
-    """Every status has its column in the status log; otherwise every transition would fail."""
+    """Check that every status has its column in the status log; without it every transition fails."""
     columns = {field.name for field in StatusLog._meta.concrete_fields}
     return [
         Error(

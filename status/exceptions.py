@@ -1,4 +1,4 @@
-"""What can go wrong with a change of status, by name."""
+"""The errors of changing a status."""
 
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = [
 
 
 class UnknownStatus(StatusChangeError, ValueError):
-    """The word is not in the vocabulary."""
+    """The word is not a status."""
 
     http_status = HTTPStatus.BAD_REQUEST
     code = "unknown_status"
@@ -47,7 +47,7 @@ class IllegalTransition(StatusChangeError):
 
 
 class ReportTooLate(StatusChangeError):
-    """The execution has ended, and what is reported of it is not what was stored then.
+    """The execution has ended, and the report says something else than what was stored.
 
     ``status_to`` is the status that was reported, if any.
     """

@@ -1,10 +1,10 @@
-"""What waits for new rows of the ledger in a web process: any number of clients, one look at the table.
+"""The feed of new rows of the status log: one poll of the table for all clients that wait in a web process.
 
-While somebody waits, one task asks for the rows after the last one that it knows, by one index look-up, a few
-times a second, keeps the newest of them, and wakes everybody. Who lags behind further than that reads what
-it has missed by itself. All reading is done by one thread on one connection; who waits holds neither.
+While clients wait, one task polls for the rows after the last one that it knows, by one index look-up a few
+times a second. It keeps the newest rows and wakes the clients. A client that is further behind reads the rows
+that it has missed by itself. One thread with one connection makes all queries; waiting clients hold neither.
 
-Since ids have no gaps and follow the commits, nobody misses a row, or sees one twice.
+Since ids have no gaps and follow the order of commits, no client misses a row or sees one twice.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from typing import NamedTuple, TypeVar
 from django.db import Error, connection
 
 from .models import StatusLog
-from .row_json import json_of, rows_of
+from .row_json import encode_row, serialize_rows
 
-INTERVAL = 0.15  # seconds between two looks
+INTERVAL = 0.15  # seconds between two polls
 BATCH = 500  # rows
-KEPT = 5_000  # rows
+KEPT = 5_000  # rows in memory
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -36,38 +36,43 @@ class Row(NamedTuple):
 
 def rows_after(log_id: int, limit: int) -> list[Row]:
     logs = StatusLog.objects.after(log_id)[:limit]
-    return [Row(row["id"], json_of(row)) for row in rows_of(logs)]
+    return [Row(row["id"], encode_row(row)) for row in serialize_rows(logs)]
 
 
 class Feed:
-    """Belongs to the event loop of its process."""
+    """Rows as soon as they are committed. It belongs to the event loop of its process."""
 
     def __init__(self) -> None:
-        self.ending = False  # the process is: whoever waits is to leave
+        self.ending = False  # whether the process is ending, so that clients must not wait
         self._reader = ThreadPoolExecutor(1, "feed")
         self._waiting = 0
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self._first: int | None = None  # the id before the first of the rows
+        self._first: int | None = None  # the id before the first row in memory
         self._rows: deque[Row] = deque()
 
     def end(self) -> None:
         self.ending = True
         self._wake()
 
-    async def read(self, question: Callable[[], T]) -> T:
-        """Ask the database in the reader's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, _on_own_connection, question)
+    async def read(self, query: Callable[[], T]) -> T:
+        """Make a query in the reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, _reconnecting, query)
 
     async def after(self, log_id: int, limit: int, patience: float) -> list[Row]:
-        """The rows after that one, oldest first, as soon as there are any; none after ``patience`` seconds,
-        or when the process ends. A database that is away is waited for."""
-        with self._one_more():
+        """Wait for the rows after the one with this id.
+
+        While the database is away, it waits too.
+
+        Returns:
+            At most ``limit`` rows, oldest first; none after ``patience`` seconds or when the process ends.
+        """
+        with self._counted_as_waiting():
             try:
                 async with asyncio.timeout(patience):
                     while True:
                         news = self._news
-                        rows = await self._known_after(log_id, limit)
+                        rows = await self._rows_after(log_id, limit)
                         if rows or self.ending:
                             return rows
                         await news.wait()
@@ -75,46 +80,46 @@ class Feed:
                 return []
 
     @contextmanager
-    def _one_more(self) -> Iterator[None]:
+    def _counted_as_waiting(self) -> Iterator[None]:
         self._waiting += 1
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll())
         try:
             yield
         finally:
             self._waiting -= 1
 
-    async def _known_after(self, log_id: int, limit: int) -> list[Row]:
+    async def _rows_after(self, log_id: int, limit: int) -> list[Row]:
         if self._first is not None and log_id >= self._first:
             place = log_id - self._first
             return list(islice(self._rows, place, place + limit))
         try:
             return await self.read(lambda: rows_after(log_id, limit))
         except Error:
-            return []  # the next look wakes everybody
+            return []  # the next poll wakes everybody
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         away = False
         while self._waiting and not self.ending:
             try:
-                more = await self._look_once()
+                more = await self._poll_once()
             except Error as error:
                 if not away:
                     logger.warning("The change feed waits for the database: %s", error)
                 away = True
-                self._forget()
+                self._reset()
                 more = False
             else:
                 away = False
             if not more:
                 await asyncio.sleep(INTERVAL)
-        self._forget()
+        self._reset()
 
-    async def _look_once(self) -> bool:
-        """Take in what is new; whether there may be more at once."""
+    async def _poll_once(self) -> bool:
+        """Read new rows; returns whether there may be more already."""
         if self._first is None:
             self._first = await self.read(lambda: StatusLog.objects.newest().pk)
-            self._wake()  # to read what was written before
+            self._wake()  # to read the rows from before
             return True
         last = self._first + len(self._rows)
         rows = await self.read(lambda: rows_after(last, BATCH))
@@ -126,7 +131,7 @@ class Feed:
             self._wake()
         return len(rows) == BATCH
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._first = None
         self._rows.clear()
 
@@ -135,11 +140,11 @@ class Feed:
         self._news = asyncio.Event()
 
 
-def _on_own_connection(question: Callable[[], T]) -> T:
+def _reconnecting(query: Callable[[], T]) -> T:
     try:
-        return question()
+        return query()
     except Error:
-        connection.close()  # the next question finds out whether there is another
+        connection.close()  # so that the next query makes a new one
         raise
 
 

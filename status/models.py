@@ -1,4 +1,4 @@
-"""The status log: one row per change of an execution's status, with the counts at that moment."""
+"""The status log: one row for each change of an execution's status, with the counts after it."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
@@ -9,11 +9,32 @@ from django.db.models.functions import Now
 
 from gef_project.common.locking import translate_lock_errors
 
-from .sources import BEFORE_LEDGER, Source
 from .states import TERMINAL, Status, in_order
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
+
+
+class Source(models.TextChoices):
+    """Where a change of status comes from.
+
+    ``StatusLog.source`` takes any word, so that a new source needs no migration. It may be empty.
+    """
+
+    API = "api", "API"  # a client, or the run itself
+    ADMIN = "admin", "Admin"  # somebody in the admin
+    WORKER = "worker", "Worker"  # the process that runs executions
+    MONITOR = "monitor", "Monitor"  # the task that looks for lost workers
+    CLEANUP = "cleanup", "Clean-up"  # the task that ends or deletes what is too old
+    SHELL = "shell", "Shell"  # somebody by hand
+    MIGRATION = "migration", "Migration"  # the first snapshot
+    IMPORT = "import", "Import"  # the first snapshot after an import from another service
+    IMPORTED = "imported", "Imported"  # a row of that service's own log, from before the ledger
+    REPAIR = "repair", "Repair"  # a repair of a status, or a snapshot that states the true counts
+
+
+# The sources of rows that only count and are no snapshots of the ledger; the old periodic task named none.
+BEFORE_LEDGER = ["", Source.IMPORTED.value]
 
 
 class StatusLogQuerySet(models.QuerySet["StatusLog"]):
@@ -26,7 +47,7 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
         return self.latest("id")
 
     def after(self, log_id: int) -> Self:
-        """The rows that follow that one, in the order in which they were committed."""
+        """The rows after the one with this id, in the order in which they were committed."""
         return self.filter(id__gt=log_id).order_by("id")
 
     def snapshots(self) -> Self:
@@ -34,7 +55,7 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
         return self.filter(status_from=None, status_to=None).exclude(source__in=BEFORE_LEDGER)
 
     def ids_of_ledger(self) -> range:
-        """The ids of the rows that are kept, without those from before the ledger, which come first."""
+        """The ids of all rows but those from before the ledger, which are the oldest."""
         oldest, newest = self.order_by("id").first(), self.order_by("-id").first()
         if oldest is None or newest is None:
             return range(0)
@@ -42,29 +63,29 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
         return range(first.pk, newest.pk + 1) if first else range(0)
 
     def ids_between(self, start: datetime | None = None, end: datetime | None = None) -> range:
-        """The ids of all rows of that time, both ends included, by two index seeks.
+        """The ids of all rows from ``start`` to ``end``, both included, by two index look-ups.
 
-        Ids have no gaps and grow with time, so how many rows there are is the range's length, and any
-        page of them is a slice of it.
+        Ids have no gaps and grow with time. So the length of the range is the number of rows, and a page of
+        them is a slice of the range.
         """
-        first_ones = self.order_by("timestamp", "id")
-        last_ones = self.order_by("-timestamp", "-id")
+        oldest_first = self.order_by("timestamp", "id")
+        newest_first = self.order_by("-timestamp", "-id")
         if start:
-            first_ones = first_ones.filter(timestamp__gte=start)
+            oldest_first = oldest_first.filter(timestamp__gte=start)
         if end:
-            last_ones = last_ones.filter(timestamp__lte=end)
-        first, last = (ids.values_list("id", flat=True).first() for ids in (first_ones, last_ones))
+            newest_first = newest_first.filter(timestamp__lte=end)
+        first, last = (ids.values_list("id", flat=True).first() for ids in (oldest_first, newest_first))
         return range(first, last + 1) if first and last else range(0)
 
     def with_ids(self, ids: range) -> Self:
-        """The rows with these consecutive ids, in their order, up or down."""
+        """The rows with these consecutive ids, in the direction of the range."""
         if not ids:
             return self.none()
         low, high = sorted((ids[0], ids[-1]))
         return self.filter(id__range=(low, high)).order_by("id" if ids.step > 0 else "-id")
 
     def append_snapshot(self, *, actor: "User | None" = None, source: str, reason: str = "") -> "StatusLog":
-        """Count every execution, and write the result as a row that is no transition."""
+        """Count all executions, and append a row with the counts that is no transition."""
         values = [actor.pk if actor else None, source, reason]
         with translate_lock_errors():
             [row] = self.raw("SELECT * FROM append_status_snapshot(%s, %s, %s)", values)
@@ -72,12 +93,12 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
 
 
 class StatusLog(models.Model):
-    """One row of the ledger, which only the database's triggers write (see docs/ledger.md).
+    """A row of the ledger. Only the database's triggers write it: see docs/ledger.md.
 
     ``id`` grows by exactly one in the order of commits, and ``timestamp`` never decreases. The counts
     are those after the row's own transition. A row without ``status_from`` is a creation, one without
-    ``status_to`` a deletion, one without both a snapshot. ``execution`` and ``actor`` keep the id of
-    what may have been deleted since.
+    ``status_to`` a deletion, and one without either a snapshot. ``execution`` and ``actor`` keep their ids
+    when the execution or the user is deleted.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -118,7 +139,7 @@ class StatusLog(models.Model):
         db_table = "status_log"
         ordering = ["-id"]
         indexes = [
-            # From a time to the row that was the newest then.
+            # The newest row at a given time.
             models.Index(fields=["timestamp", "id"], name="status_log_timestamp"),
             # The history of an execution.
             models.Index(
@@ -126,14 +147,14 @@ class StatusLog(models.Model):
                 name="status_log_execution",
                 condition=models.Q(execution__isnull=False),
             ),
-            # Where an ended execution leaves its count, deleted or repaired: see aggregation.py.
+            # Ended executions that were deleted or repaired, for aggregation.py.
             models.Index(
                 fields=["timestamp", "id"],
                 include=["status_from", "status_to"],
                 name="status_log_end_undone",
                 condition=models.Q(status_from__in=in_order(TERMINAL)),
             ),
-            # The snapshots of the ledger, its first row among them.
+            # The snapshots, among them the first row of the ledger.
             models.Index(
                 fields=["id"],
                 name="status_log_snapshot",
@@ -155,7 +176,7 @@ class StatusLog(models.Model):
 
     @property
     def is_periodic(self) -> bool:
-        """Whether the periodic task of old versions wrote it, by counting; those came before all others."""
+        """Whether the periodic task of old versions wrote the row; those rows are older than all others."""
         return self.status_from is None and self.status_to is None and not self.source
 
     @property

@@ -1,4 +1,4 @@
-"""How clients ask for the ledger: pages of its rows, buckets of time, or what is new."""
+"""The query parameters of the status log, and their answers: pages of rows, and buckets."""
 
 import math
 from datetime import datetime, timedelta
@@ -15,20 +15,20 @@ from gef_project.common.filters import QueryDateTimeField
 from .aggregation import add_over_time, buckets
 from .buckets import UNITS, TooManyBuckets, boundaries
 from .models import StatusLogQuerySet
-from .row_json import rows_of
+from .row_json import serialize_rows
 from .states import Status
 
 # A client that draws a week of minutes asks for 10,081 rows at once.
-MOST_PER_PAGE = 10_081
+MAX_PER_PAGE = 10_081
 
-# How many rows are looked at for those that a filter lets through, unless it names an execution, whose rows
-# have an index: half a second at worst.
-MOST_EXAMINED = 1_000_000
+# How many rows a filter may examine, which takes half a second at worst. One by execution has an index, and
+# no limit.
+MAX_EXAMINED = 1_000_000
 
-# How many rows an average reads, some seconds at worst.
-MOST_AVERAGED = 2_000_000
+# How many rows an average may read, which takes some seconds at worst.
+MAX_AVERAGED = 2_000_000
 
-LONGEST_WAIT = 60  # seconds; common proxies give up after that long
+MAX_WAIT = 60  # seconds; common proxies end a request after that time
 
 PERIODS = {
     "last_day": timedelta(days=1),
@@ -38,7 +38,7 @@ PERIODS = {
     "all": None,
 }
 FILTERS = ["execution_id", "status_from", "status_to", "source", "actor"]
-FOLLOWING = ["after", "wait", "per_page"]
+FEED_PARAMETERS = ["after", "wait", "per_page"]
 OVER_TIME = ["average", "maximum"]
 
 _STATUSES = [*Status.choices, ("none", "The row has none: see status_from and status_to of a row.")]
@@ -46,29 +46,31 @@ _STATUSES = [*Status.choices, ("none", "The row has none: see status_from and st
 
 @cache
 def _time_zones() -> set[str]:
-    """Read from hundreds of files, so only once."""
+    """Cached, since it is read from hundreds of files."""
     return available_timezones()
 
 
 class StatusQuerySerializer(serializers.Serializer):
     """The query parameters."""
 
-    start_date = QueryDateTimeField(required=False, help_text="Rows from this moment on; a day or a moment.")
+    start_date = QueryDateTimeField(required=False, help_text="Rows from this time on; a date or a time.")
     end_date = QueryDateTimeField(
-        end_of_day=True, required=False, help_text="Rows up to this moment, included; a day means all of it."
+        end_of_day=True,
+        required=False,
+        help_text="Rows up to this time, included; a date means the whole day.",
     )
     period = serializers.ChoiceField(
         choices=list(PERIODS),
         default="all",
-        help_text="Rows of this time up to now; ignored if start_date or end_date is given.",
+        help_text="Rows of this last period; ignored if start_date or end_date is given.",
     )
     sort = serializers.ChoiceField(
         choices=["timestamp", "-timestamp"],
         required=False,
-        help_text="Rows come newest first unless given, buckets oldest first.",
+        help_text="By default rows come newest first, and buckets oldest first.",
     )
-    page = serializers.IntegerField(default=1, help_text="From 1 on. One past the end is empty.")
-    per_page = serializers.IntegerField(default=100, help_text=f"Rows a page: 1 to {MOST_PER_PAGE}.")
+    page = serializers.IntegerField(default=1, help_text="From 1 on. A page past the end is empty.")
+    per_page = serializers.IntegerField(default=100, help_text=f"Rows a page: 1 to {MAX_PER_PAGE}.")
     execution_id = serializers.UUIDField(required=False, help_text="Only this execution's rows.")
     status_from = serializers.ChoiceField(
         choices=_STATUSES, required=False, help_text="Only rows with this status_from; `none`: with none."
@@ -79,10 +81,10 @@ class StatusQuerySerializer(serializers.Serializer):
     source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes it off the class
         required=False, help_text="Only rows with exactly this source."
     )
-    actor = serializers.UUIDField(required=False, help_text="Only what the user with this id did.")
+    actor = serializers.UUIDField(required=False, help_text="Only changes by the user with this id.")
     aggregate = serializers.BooleanField(default=False, help_text="Buckets of time instead of rows.")
     group_by = serializers.ChoiceField(
-        choices=UNITS, required=False, help_text="How long a bucket is; needed with aggregate."
+        choices=UNITS, required=False, help_text="The length of a bucket; needed with aggregate."
     )
     tz = serializers.CharField(
         default="UTC", help_text="The time zone of the buckets by its IANA name, such as Europe/Berlin."
@@ -90,7 +92,7 @@ class StatusQuerySerializer(serializers.Serializer):
     include = serializers.CharField(
         default="",
         allow_blank=True,
-        help_text=f"With aggregate: {' or '.join(OVER_TIME)} or both, with a comma between.",
+        help_text=f"With aggregate: {' or '.join(OVER_TIME)}, or both separated by a comma.",
     )
     after = serializers.IntegerField(
         required=False,
@@ -101,7 +103,7 @@ class StatusQuerySerializer(serializers.Serializer):
     wait = serializers.FloatField(
         default=0,
         min_value=0,
-        help_text=f"With after: if there is none yet, wait for one so many seconds, {LONGEST_WAIT} at most.",
+        help_text=f"With after: how many seconds to wait if there is no such row yet; {MAX_WAIT} at most.",
     )
 
     def validate_tz(self, name: str) -> ZoneInfo:
@@ -122,7 +124,7 @@ class StatusQuerySerializer(serializers.Serializer):
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
         if "after" in asked:
-            self._refuse(set(self.fields) - set(FOLLOWING), "after")
+            self._refuse(set(self.fields) - set(FEED_PARAMETERS), "after")
         elif "wait" in self.initial_data:
             raise serializers.ValidationError({"wait": "Needs after: the id of the last row that is known."})
         if asked["aggregate"]:
@@ -138,14 +140,14 @@ class StatusQuerySerializer(serializers.Serializer):
 
     @property
     def wait_seconds(self) -> float:
-        return min(float(self.validated_data["wait"]), LONGEST_WAIT)
+        return min(float(self.validated_data["wait"]), MAX_WAIT)
 
     @property
     def per_page_rows(self) -> int:
-        return min(max(int(self.validated_data["per_page"]), 1), MOST_PER_PAGE)
+        return min(max(int(self.validated_data["per_page"]), 1), MAX_PER_PAGE)
 
     def page_of(self, logs: StatusLogQuerySet) -> dict[str, Any]:
-        """One page of the rows that are asked for, and how many there are on all pages."""
+        """One page of the requested rows, and how many rows there are on all pages."""
         start, end = self._times()
         ids = logs.ids_between(start, end)
         if self.validated_data.get("sort") != "timestamp":
@@ -156,12 +158,12 @@ class StatusQuerySerializer(serializers.Serializer):
             rows, counts = self._filtered(logs, ids, place, filters)
         else:
             rows, counts = logs.with_ids(ids[place]), {"total": len(ids)}
-        return {"data": rows_of(rows), "page": page, "per_page": per_page, **counts}
+        return {"data": serialize_rows(rows), "page": page, "per_page": per_page, **counts}
 
     def _filtered(
         self, logs: StatusLogQuerySet, ids: range, place: slice, filters: dict[str, Any]
     ) -> tuple[StatusLogQuerySet, dict[str, Any]]:
-        examined = ids if "execution_id" in filters else ids[:MOST_EXAMINED]
+        examined = ids if "execution_id" in filters else ids[:MAX_EXAMINED]
         matching = logs.with_ids(examined).filter(**filters)
         total = matching.count()
         until = None
@@ -179,7 +181,7 @@ class StatusQuerySerializer(serializers.Serializer):
         }
 
     def buckets_of(self, logs: StatusLogQuerySet) -> dict[str, Any]:
-        """All buckets of the time that is asked for, as far as there are rows, whole at both ends.
+        """All buckets of the requested time for which there are rows; the first and the last are whole.
 
         Raises:
             serializers.ValidationError: too many buckets, or too many rows to average.
@@ -199,15 +201,15 @@ class StatusQuerySerializer(serializers.Serializer):
         if start > end:
             return []
         try:
-            moments = boundaries(asked["group_by"], start, end, asked["tz"])
+            bounds = boundaries(asked["group_by"], start, end, asked["tz"])
         except TooManyBuckets as error:
             raise serializers.ValidationError({"group_by": str(error)}) from error
-        found = buckets(moments)
+        found = buckets(bounds)
         if asked["include"]:
-            if len(logs.ids_between(moments[0], moments[-1])) > MOST_AVERAGED:
-                text = f"Reads every row; more than {MOST_AVERAGED:,} of this time: ask for a shorter one."
+            if len(logs.ids_between(bounds[0], bounds[-1])) > MAX_AVERAGED:
+                text = f"There are more than {MAX_AVERAGED:,} rows to read; ask for a shorter time."
                 raise serializers.ValidationError({"include": text})
-            add_over_time(found, moments, now, asked["include"])
+            add_over_time(found, bounds, now, asked["include"])
         return found
 
     def _times(self) -> tuple[datetime | None, datetime | None]:

@@ -1,4 +1,4 @@
-"""Let go of the oldest rows of the ledger, a batch at a time, without getting in any writer's way."""
+"""Delete the oldest rows of the status log in batches, without blocking writers."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,27 +9,26 @@ from gef_project.common.locking import retry_deadlocks
 
 from .models import StatusLog
 
-# Whoever prunes takes it for each batch, so two at once take turns; no writer of the ledger ever does.
+# An advisory lock for each batch, so that two calls take turns. Writers of the ledger do not take it.
 PRUNING_LOCK = 5_764_816_170_911_002
 
-# The setting of a transaction by which a trigger knows who deletes.
+# The setting by which a transaction tells the trigger that it prunes.
 PRUNING = "status_log.pruning"
 
 BATCH = 10_000  # rows a transaction
 
 
 def prune(older_than: datetime, batch: int | None = None) -> Iterator[int]:
-    """Delete the rows from before that moment, oldest first; never the newest row.
+    """Delete the rows from before ``older_than``, oldest first, but never the newest row of all.
 
-    Each batch is a transaction of its own that takes no lock of the ledger. Whatever stops it in between,
-    the rows that are left are a ledger from their first one on, and the next call goes on. Two at once
-    share the work.
+    Each batch is a transaction of its own and does not lock the ledger. If it is stopped in between, the
+    remaining rows are still a correct ledger, and the next call continues. Two calls at once share the work.
 
     Yields:
-        The number of rows of each batch that this call has deleted.
+        For each batch, the number of rows that this call has deleted.
 
     Raises:
-        LedgerBusy: another call has been at one batch for too long; try again.
+        LedgerBusy: another call needs too long for a batch; try again.
     """
     batch = batch or BATCH
     ids = StatusLog.objects.ids_between(end=older_than)

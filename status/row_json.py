@@ -1,7 +1,7 @@
-"""Rows of the ledger in the form that clients get, straight from the database.
+"""Fast serialization of rows of the status log, for pages of up to ten thousand of them.
 
-A page has up to ten thousand of them. So the database writes what is not a text or a number, and no object
-is made of any row; a test pins this form to ``StatusLogSerializer``, which describes it.
+The database formats every value that is not a text or a number, and no model instances are made. A test
+compares the result with that of ``StatusLogSerializer``, which the API's schema shows.
 """
 
 import json
@@ -14,16 +14,16 @@ from .models import StatusLogQuerySet
 from .serializers import StatusLogSerializer
 
 
-class WrittenMoment(Func):
-    """As the API writes moments."""
+class TimestampText(Func):
+    """A time as the API writes it."""
 
     template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
     output_field = TextField()
 
 
-# What clients call it, and what the database makes of it.
+# The key that clients get, and the expression for its value.
 COLUMNS = {name: F(name) for name in StatusLogSerializer.Meta.fields} | {
-    "timestamp": WrittenMoment("timestamp"),
+    "timestamp": TimestampText("timestamp"),
     "execution_id": Cast("execution_id", TextField()),
     "actor": Cast("actor_id", TextField()),
 }
@@ -31,9 +31,9 @@ COLUMNS = {name: F(name) for name in StatusLogSerializer.Meta.fields} | {
 _encoder = json.JSONEncoder(separators=(",", ":"))
 
 
-def rows_of(logs: StatusLogQuerySet) -> list[dict[str, Any]]:
+def serialize_rows(logs: StatusLogQuerySet) -> list[dict[str, Any]]:
     return [dict(zip(COLUMNS, row, strict=True)) for row in logs.values_list(*COLUMNS.values())]
 
 
-def json_of(row: dict[str, Any]) -> bytes:
+def encode_row(row: dict[str, Any]) -> bytes:
     return _encoder.encode(row).encode()

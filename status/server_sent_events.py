@@ -1,4 +1,4 @@
-"""The feed as clients get it: one answer that waits, or a stream of events."""
+"""The feed over HTTP: one response that waits for rows, or a stream of server-sent events."""
 
 import json
 import time
@@ -8,11 +8,11 @@ from django.db import Error
 
 from .feed import BATCH, Feed, Row
 
-HEARTBEAT = 15.0  # seconds between two signs of life, and two looks at whether the client still may read
-RECONNECT = 1000  # milliseconds; what a client waits before it comes back
+HEARTBEAT = 15.0  # seconds between two comments, and between two checks of the client's permission
+RECONNECT = 1000  # milliseconds that a client waits before it reconnects
 
-BEGINNING = f"retry: {RECONNECT}\n\n".encode()
-SIGN_OF_LIFE = b":\n\n"
+STREAM_START = f"retry: {RECONNECT}\n\n".encode()
+KEEP_ALIVE = b":\n\n"
 
 
 class Reader:
@@ -20,7 +20,7 @@ class Reader:
 
     Args:
         expires: a Unix time.
-        may_read: asks the database.
+        may_read: whether the client still has permission; it makes a query.
     """
 
     def __init__(self, expires: float, may_read: Callable[[], bool]) -> None:
@@ -28,7 +28,7 @@ class Reader:
         self._may_read = may_read
 
     def left(self, most: float) -> float:
-        """Seconds, ``most`` at most."""
+        """The seconds until then, but no more than ``most``."""
         return max(min(most, self._expires - time.time()), 0.0)
 
     async def still_may(self, feed: Feed) -> bool:
@@ -37,7 +37,7 @@ class Reader:
         try:
             return await feed.read(self._may_read)
         except Error:
-            return True  # nothing is read without the database either
+            return True  # without the database there are no rows to read either
 
 
 def page(rows: Iterable[Row], per_page: int, total: int) -> bytes:
@@ -50,11 +50,11 @@ def event(row: Row) -> bytes:
 
 
 def last_event(code: str, detail: str) -> bytes:
-    """Why the stream ends. It has no id, so that the client comes back for what follows the last row."""
+    """Says why the stream ends. It has no id, so that the client reconnects with that of the last row."""
     return f"event: end\ndata: {json.dumps({'code': code, 'detail': detail})}\n\n".encode()
 
 
-async def page_when_there_is_one(
+async def long_poll_page(
     feed: Feed, reader: Reader, after: int, per_page: int, wait: float
 ) -> AsyncIterator[bytes]:
     rows = await feed.after(after, per_page, reader.left(wait))
@@ -63,8 +63,19 @@ async def page_when_there_is_one(
     yield page(rows, per_page, len(rows))
 
 
-async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]:
-    yield BEGINNING
+def each_row(rows: list[Row]) -> bytes:
+    return b"".join(map(event, rows))
+
+
+async def events(
+    feed: Feed, reader: Reader, after: int, write: Callable[[list[Row]], bytes] = each_row
+) -> AsyncIterator[bytes]:
+    """The stream, without end.
+
+    Args:
+        write: makes events of the rows that came together; the last one's id must be the last row's.
+    """
+    yield STREAM_START
     checked = time.monotonic()
     while True:
         rows = await feed.after(after, BATCH, reader.left(HEARTBEAT))
@@ -79,5 +90,5 @@ async def events(feed: Feed, reader: Reader, after: int) -> AsyncIterator[bytes]
         if feed.ending:
             yield last_event("restarting", "The server is being restarted.")
             return
-        yield b"".join(map(event, rows)) or SIGN_OF_LIFE
+        yield write(rows) if rows else KEEP_ALIVE
         after = rows[-1].id if rows else after

@@ -1,7 +1,7 @@
-"""The vocabulary: every status that an execution can have, and every legal transition between them.
+"""Every status that an execution can have, and every legal transition between them.
 
-Model choices, serializers and the admin are made from it. The SQL in ``status/migrations/sql`` has a copy; a
-test compares the two, and a system check names a status that has no column in the status log.
+Model choices, serializers and the admin use these. The SQL in ``status/migrations/sql`` repeats them: a test
+compares the two, and a system check reports a status that has no column in the status log.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ INITIAL = Status.PENDING
 TERMINAL = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
 ACTIVE = frozenset(Status) - TERMINAL
 
-# From each status, where an execution may go. A terminal status is left only by deletion, or by a repair.
+# For each status, those that an execution may go to. Only a deletion or a repair leaves a terminal status.
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.READY, Status.RUNNING}) | TERMINAL,
     Status.READY: frozenset({Status.PENDING, Status.RUNNING}) | TERMINAL,  # PENDING: a worker hands it back
@@ -34,11 +34,11 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 
 
 def in_order(statuses: frozenset[Status]) -> list[Status]:
-    """The given statuses in the order of the vocabulary, for texts that must not vary."""
+    """The statuses in the order of their definition, for texts that must not vary."""
     return [status for status in Status if status in statuses]
 
 
-def sources_of(status: Status) -> list[Status]:
+def predecessors_of(status: Status) -> list[Status]:
     """The statuses from which an execution may go to ``status``."""
     return [source for source in Status if status in TRANSITIONS[source]]
 

@@ -1,4 +1,4 @@
-"""The ledger as lines of text, each row once and in order; for a terminal."""
+"""The status log in a terminal: new rows as lines of text, like ``tail -f``."""
 
 import json
 import time
@@ -12,9 +12,9 @@ from .serializers import StatusLogSerializer
 from .states import Status, count_field
 
 BATCH = 1000  # rows
-INTERVAL = 0.1  # seconds between two looks
+INTERVAL = 0.1  # seconds between two polls
 
-COLOURS = {  # of the terminal, by the standard's numbers
+COLOURS = {  # the terminal's numbers (ANSI)
     Status.PENDING: 37,
     Status.READY: 36,
     Status.RUNNING: 34,
@@ -24,38 +24,38 @@ COLOURS = {  # of the terminal, by the standard's numbers
 }
 
 
-class RowsAreGone(Exception):
-    """Some of the rows after the last one that was read are no longer kept; ``oldest`` is."""
+class RowsPruned(Exception):
+    """Rows that were not read yet have been deleted; ``oldest`` is the id of the oldest one left."""
 
     def __init__(self, oldest: int) -> None:
         self.oldest = oldest
         super().__init__(f"The rows before {oldest} are no longer kept.")
 
 
-class Follower:
-    """The rows after a given one. Since ids have no gaps and follow the commits, none is missed."""
+class Tail:
+    """The rows after a given one. Since ids have no gaps and follow the order of commits, none is missed."""
 
     def __init__(self, after: int) -> None:
         self._last = after
 
     def read(self) -> list[StatusLog]:
-        """The rows that have been committed since, at most ``BATCH`` of them.
+        """The rows that have been committed since the last call, at most ``BATCH``.
 
         Raises:
-            RowsAreGone
+            RowsPruned
         """
         rows = list(StatusLog.objects.after(self._last).select_related("execution__script")[:BATCH])
         if rows:
             if rows[0].pk != self._last + 1:
-                raise RowsAreGone(rows[0].pk)
+                raise RowsPruned(rows[0].pk)
             self._last = rows[-1].pk
         return rows
 
-    def follow(self, complain: Callable[[str], None]) -> Iterator[StatusLog]:
-        """For ever, also while the database is away for a time.
+    def follow(self, warn: Callable[[str], None]) -> Iterator[StatusLog]:
+        """All rows as they are committed, without end. While the database is away, it waits.
 
         Args:
-            complain: is told when the database goes away, and when it is back.
+            warn: called with a text when the database goes away and when it is back.
         """
         away = False
         while True:
@@ -64,11 +64,11 @@ class Follower:
             except Error as error:
                 connection.close()
                 if not away:
-                    complain(f"The database is away: {_first_line(error)}. Waiting for it.")
+                    warn(f"The database is away: {_first_line(error)}. Waiting for it.")
                 away, rows = True, []
             else:
                 if away:
-                    complain("The database is back.")
+                    warn("The database is back.")
                 away = False
             yield from rows
             if len(rows) < BATCH:
@@ -77,7 +77,7 @@ class Follower:
 
 @dataclass
 class Line:
-    """One row: its time, its execution, the move, and how many executions have each status now."""
+    """One row: its time, its execution, the transition, and the counts."""
 
     row: StatusLog
     coloured: bool = False
@@ -86,7 +86,10 @@ class Line:
         counts = "  ".join(
             f"{status.lower()} {getattr(self.row, count_field(status)):>2}" for status in Status
         )
-        return f"{self.row.timestamp:%H:%M:%S.%f}"[:12] + f"  {self._execution()}  {self._move()}  {counts}"
+        return (
+            f"{self.row.timestamp:%H:%M:%S.%f}"[:12]
+            + f"  {self._execution()}  {self._transition()}  {counts}"
+        )
 
     def _execution(self) -> str:
         if self.row.execution_id is None:
@@ -95,7 +98,7 @@ class Line:
         slug = execution.script.slug if execution else "(deleted)"
         return f"{str(self.row.execution_id)[:8]} {slug:<16.16}"
 
-    def _move(self) -> str:
+    def _transition(self) -> str:
         status_to = f"{self.row.status_to or '-':<9}"
         if self.coloured and self.row.status_to:
             status_to = f"\033[{COLOURS[Status(self.row.status_to)]}m{status_to}\033[0m"
@@ -103,7 +106,7 @@ class Line:
 
 
 def as_json(row: StatusLog) -> str:
-    """One line, in the form of the API."""
+    """The row as one line of JSON, as in the API."""
     return json.dumps(StatusLogSerializer(row).data)
 
 

@@ -1,7 +1,7 @@
-"""Prove the ledger's invariants over the whole table, by set-based queries over spans of rows.
+"""Check the ledger's invariants over the whole table, one query for each span of rows.
 
-See docs/ledger.md for the invariants and their numbers. The rows from before the ledger, of the
-periodic task or imported, have no invariants and are not looked at.
+See docs/ledger.md for the invariants and their numbers. Rows from before the ledger, of the periodic
+task or imported, have no invariants and are not checked.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from .models import StatusLog
 from .sql import ACTIVE_SUM, COUNTS, EXECUTIONS, MISCOUNTED, PREVIOUS, SNAPSHOT
 from .states import Status, count_field
 
-SPAN = 100_000  # rows a query: bounds memory, and the time between two reports of progress
+SPAN = 100_000  # rows for each query, which limits its memory and the time until progress is reported
 
 
 class Fault(NamedTuple):
-    """The first place where the ledger is not what it should be."""
+    """The first row that breaks an invariant."""
 
     log_id: int
     problem: str
@@ -27,36 +27,36 @@ class Fault(NamedTuple):
 
 
 def _repaired_between(earlier: str, later: str) -> str:
-    """A snapshot states the true counts: what was changed without a log row goes on from there."""
+    """Whether there is a snapshot in between: it states the true counts after a change without a log row."""
     return f"EXISTS (SELECT FROM status_log WHERE id > {earlier} AND id < {later} AND {SNAPSHOT})"
 
 
-# Each row of the span against the row before it, and against its execution's row before it. The first row
-# of the table, which by now may be a later one than when the check began, has none before it; a snapshot
-# states the counts anew.
+# Compares each row of the span with the row before it, and with the previous row of its execution. The first
+# row of the table has none before it; pruning may have made it a later one since the check began. A
+# snapshot's counts need not follow from the row before it.
 _SPAN_FAULT = f"""
-    WITH steps AS (
+    WITH span AS (
         SELECT *, {PREVIOUS} FROM status_log
         WHERE id BETWEEN %(first)s - 1 AND %(last)s
         WINDOW in_order AS (ORDER BY id)
     ), faults AS (
-        SELECT steps.id, CASE
-            WHEN previous_id IS DISTINCT FROM steps.id - 1 THEN 'the row before it is missing'
-            WHEN steps.timestamp < previous_timestamp THEN 'it is older than the row before it'
+        SELECT log.id, CASE
+            WHEN previous_id IS DISTINCT FROM log.id - 1 THEN 'the row before it is missing'
+            WHEN log.timestamp < previous_timestamp THEN 'it is older than the row before it'
             WHEN executions_active <> {ACTIVE_SUM}
                 THEN 'executions_active is not the sum of pending, ready and running'
-            WHEN NOT (steps.status_from IS NULL AND steps.status_to IS NULL) AND ({MISCOUNTED})
+            WHEN NOT (log.status_from IS NULL AND log.status_to IS NULL) AND ({MISCOUNTED})
                 THEN 'its counts are not those of the row before it with its own transition applied'
-            WHEN earlier.id IS NOT NULL AND earlier.status_to IS DISTINCT FROM steps.status_from
-                AND NOT {_repaired_between("earlier.id", "steps.id")}
+            WHEN earlier.id IS NOT NULL AND earlier.status_to IS DISTINCT FROM log.status_from
+                AND NOT {_repaired_between("earlier.id", "log.id")}
                 THEN 'its status_from is not the status_to of the row before it of that execution'
         END AS problem
-        FROM steps LEFT JOIN LATERAL (
+        FROM span AS log LEFT JOIN LATERAL (
             SELECT id, status_to FROM status_log
-            WHERE execution_id = steps.execution_id AND id < steps.id AND id >= %(oldest)s
+            WHERE execution_id = log.execution_id AND id < log.id AND id >= %(oldest)s
             ORDER BY id DESC LIMIT 1
         ) AS earlier ON true
-        WHERE steps.id >= %(first)s AND steps.id > greatest(%(oldest)s, (SELECT min(id) FROM status_log))
+        WHERE log.id >= %(first)s AND log.id > greatest(%(oldest)s, (SELECT min(id) FROM status_log))
     )
     SELECT id, problem FROM faults WHERE problem IS NOT NULL ORDER BY id LIMIT 1
 """
@@ -70,7 +70,7 @@ _TRUE_COUNTS = ", ".join(
     f"count(*) FILTER (WHERE status = '{status}') AS true_{count_field(status)}" for status in Status
 )
 
-# One statement, so one moment: the newest row against the executions themselves.
+# Compares the newest row with the executions, by one statement, so at one time.
 _COUNT_FAULT = f"""
     SELECT newest.id, concat_ws('; ', {_DIFFERENCES})
     FROM (SELECT * FROM status_log ORDER BY id DESC LIMIT 1) AS newest,
@@ -78,7 +78,7 @@ _COUNT_FAULT = f"""
     WHERE {_DIFFERS}
 """
 
-# Again one moment: each execution against its newest row.
+# Compares each execution with its newest row, again at one time.
 _STATUS_FAULT = f"""
     SELECT newest.id,
         format('it leaves execution %%s in %%s, but it is in %%s', e.id, newest.status_to, e.status)
@@ -93,7 +93,7 @@ _STATUS_FAULT = f"""
 
 
 def counts_fault() -> Fault | None:
-    """Compare the newest row with the true counts, at one moment (invariant 3)."""
+    """Compare the newest row with the true counts (invariant 3)."""
     return _first(_COUNT_FAULT)
 
 
@@ -102,7 +102,7 @@ def first_fault(progress: Callable[[int], object] = lambda rows: None, since: in
 
     Args:
         progress: called with the number of rows that have been checked since the last call.
-        since: the id of the first row to check; those before it are taken for true.
+        since: the id of the first row to check; earlier rows are not checked.
 
     Returns:
         The first row that breaks an invariant; None when all hold.

@@ -23,15 +23,15 @@ from rest_framework_simplejwt.tokens import Token
 
 from gef_project.accounts.authentication import BearerAuthentication
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff
+from gef_project.accounts.permissions import staff_may
 from gef_project.common.errors import BadRequest, Gone
 from gef_project.common.schema import data_of, errors
 
 from . import server_sent_events as sse
 from .feed import BATCH, Row, feed, rows_after
 from .models import StatusLog
-from .queries import MOST_EXAMINED, StatusQuerySerializer
-from .row_json import rows_of
+from .queries import MAX_EXAMINED, StatusQuerySerializer
+from .row_json import serialize_rows
 from .serializers import PAGE, ROW, BucketsSerializer, StatusLogSerializer, StatusPageSerializer
 
 TRACKING = """
@@ -55,7 +55,7 @@ For staff only.
 
 READING = f"""
 **Pages.** `total` is exact, and a page at any depth costs what the first one costs. `execution_id` finds its
-rows by an index too. The other filters look at rows one by one, at most {MOST_EXAMINED:,} of the time in the
+rows by an index too. The other filters look at rows one by one, at most {MAX_EXAMINED:,} of the time in the
 order of `sort`; should there be more, `examined_until` says how far they came. Parameters that are not
 listed here are ignored.
 
@@ -76,8 +76,9 @@ last id and a valid token. A client that does so gets every row once, in order, 
 between.
 """
 
+MayRead = staff_may("status.view_statuslog")
 EVENT_STREAM = "text/event-stream"
-EVENT = sse.BEGINNING + sse.event(Row(316, json.dumps(ROW).encode()))
+EVENT = sse.STREAM_START + sse.event(Row(316, json.dumps(ROW).encode()))
 
 
 class EventStreamRenderer(JSONRenderer):
@@ -88,7 +89,7 @@ class EventStreamRenderer(JSONRenderer):
 
 @extend_schema(tags=["Status"])
 class StatusLogView(APIView):
-    permission_classes = [IsStaff]
+    permission_classes = [MayRead]
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
@@ -143,7 +144,7 @@ class StatusLogView(APIView):
         body: Any = sse.page(rows, per_page, max(total, len(rows)))
         if not rows and query.wait_seconds and self._can_wait():
             reader = self._reader()
-            body = sse.page_when_there_is_one(feed, reader, after, per_page, query.wait_seconds)
+            body = sse.long_poll_page(feed, reader, after, per_page, query.wait_seconds)
             return StreamingHttpResponse(body, content_type="application/json")
         return HttpResponse(body, content_type="application/json")
 
@@ -155,7 +156,7 @@ class StatusLogView(APIView):
             response = StreamingHttpResponse(sse.events(feed, self._reader(), after))
         else:
             rows = rows_after(after, BATCH)
-            response = HttpResponse(sse.BEGINNING + b"".join(map(sse.event, rows)))
+            response = HttpResponse(sse.STREAM_START + b"".join(map(sse.event, rows)))
         response["Content-Type"] = EVENT_STREAM
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"  # has nginx pass on every event at once
@@ -175,7 +176,7 @@ class StatusLogView(APIView):
         except APIException:
             return False
         self.request.user = cast(User, caller and caller[0])
-        return IsStaff().has_permission(self.request, self)
+        return MayRead().has_permission(self.request, self)
 
 
 def _with_place(request: Request) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def _rows_to_come(after: int) -> int:
 
 @extend_schema(tags=["Status"])
 class CurrentStatusView(APIView):
-    permission_classes = [IsStaff]
+    permission_classes = [MayRead]
 
     @extend_schema(
         operation_id="get_current_status",
@@ -228,7 +229,7 @@ class CurrentStatusView(APIView):
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        [newest] = rows_of(StatusLog.objects.order_by("-id")[:1])
+        [newest] = serialize_rows(StatusLog.objects.order_by("-id")[:1])
         etag = quote_etag(str(newest["id"]))
         response = get_conditional_response(request._request, etag=etag)
         if response is None:

@@ -1,1 +1,1 @@
-"""The same moves by other means: what people would use otherwise, as the means' own docs recommend it."""
+"""The same transitions by other packages, each used as its own documentation recommends."""

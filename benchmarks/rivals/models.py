@@ -32,7 +32,7 @@ class Job(models.Model):
 
 
 class CountedJob(Job):
-    """As the system that this one succeeds does it: each move counts the whole table."""
+    """As the system that this one succeeds does it: each transition counts the whole table."""
 
 
 class CountedLog(models.Model):

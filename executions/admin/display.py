@@ -1,7 +1,7 @@
 """What an execution's page shows of things that may be megabytes: as much as a page bears."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import F, QuerySet, TextField, Value
@@ -10,16 +10,52 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions.models import Execution
+from status.states import Status
 
 ROWS = 200
 DOCUMENT = 50_000  # characters
 LINE = 2_000  # characters
 
 
-def hours(duration: timedelta) -> str:
-    """As H:MM:SS; a day and more are hours too."""
-    minutes, seconds = divmod(int(duration.total_seconds()), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+def span(duration: timedelta | None) -> str:
+    """As people say it, in two units at most; empty for none."""
+    if duration is None:
+        return ""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    for unit, size, smaller, part in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} {int(seconds % size // part)} {smaller}"
+    raise AssertionError("a minute is the smallest")
+
+
+_UNITS = [("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)]
+
+
+def time(moment: datetime | None, kind: str) -> str | SafeString:
+    """An element that ``admin.js`` shows in the viewer's zone; empty for none.
+
+    Args:
+        kind: ``data-relative`` or ``data-local``.
+    """
+    if moment is None:
+        return "–"
+    text = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html('<time datetime="{}" {}>{}</time>', moment.isoformat(), kind, text)
+
+
+def progress(execution: Execution) -> str | SafeString:
+    """Of one that runs, or that stopped on the way; it means nothing of the others."""
+    stopped = execution.outcome in {Status.FAILED, Status.CANCELLED} and 0 < execution.progress < 100
+    if execution.status != Status.RUNNING and not stopped:
+        return "–"
+    return format_html(
+        '<span class="progress progress-{0}">'
+        '<progress max="100" value="{1}" aria-label="Progress"></progress> {1}%</span>',
+        execution.status.lower(),
+        execution.progress,
+    )
 
 
 def document(execution: Execution, column: str) -> SafeString:
@@ -29,11 +65,11 @@ def document(execution: Execution, column: str) -> SafeString:
     head, length = row.values_list("head", "length").get(pk=execution.pk)
     if length > DOCUMENT:
         note = f"The first {DOCUMENT:,} of {length:,} characters; the API gives all of them."
-        return format_html('<p>{}</p><pre class="document">{}</pre>', note, head)
-    return format_html('<pre class="document">{}</pre>', _indented(head))
+        return format_html('<p>{}</p><pre class="document" tabindex="0">{}</pre>', note, head)
+    return format_html('<pre class="document" tabindex="0">{}</pre>', indented(head))
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
     try:
         indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except RecursionError:

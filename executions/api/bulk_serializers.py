@@ -1,4 +1,4 @@
-"""What comes and goes when many executions are meant."""
+"""Requests and responses for many executions at once."""
 
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from .serializers import ReportSerializer
 
 @example(REPORT | {"id": EXECUTION_ID})
 class OwnReportSerializer(ReportSerializer):
-    """A report that says which execution it is of."""
+    """A report with the id of its execution."""
 
     id = Id()
 
@@ -28,19 +28,19 @@ class OwnReportSerializer(ReportSerializer):
 
 @example(OUTCOME)
 class OutcomeSerializer(serializers.Serializer):
-    """What has become of one report."""
+    """The result of one report."""
 
     id = serializers.CharField(
-        allow_null=True, help_text="The report's `id` as it was sent; null if it was no text."
+        allow_null=True, help_text="The report's `id` as it was sent; null if it was not a string."
     )
-    status = serializers.IntegerField(help_text="The HTTP status that it would have got by itself.")
-    ok = serializers.BooleanField(help_text="Whether it is stored.")
-    error = ErrorSerializer(required=False, help_text="Why it is not.")
+    status = serializers.IntegerField(help_text="The HTTP status that a single request would have got.")
+    ok = serializers.BooleanField(help_text="Whether the report was stored.")
+    error = ErrorSerializer(required=False, help_text="Why it was not stored.")
 
 
 @example(CANCEL_MANY)
 class CancelManySerializer(ConstrainedSerializer):
-    """Which executions to cancel: all that meet every condition that is given, one at least."""
+    """Which executions to cancel: all that meet every given condition; at least one is required."""
 
     constraints = {
         **one_at_least("status", "script", "user_id", "started_before"),
@@ -51,22 +51,22 @@ class CancelManySerializer(ConstrainedSerializer):
         child=serializers.ChoiceField([(one.value, one.label) for one in in_order(ACTIVE)]),
         required=False,
         min_length=1,
-        help_text="In one of these statuses.",
+        help_text="Executions with one of these statuses.",
     )
-    script = Text(required=False, help_text="Of the script with this id or slug.")
-    user_id = Id(required=False, help_text="Of this user.")
+    script = Text(required=False, help_text="Executions of the script with this id or slug.")
+    user_id = Id(required=False, help_text="Executions of the user with this id.")
     started_before = QueryDateTimeField(
-        required=False, help_text="Created before this moment; a day means its first instant."
+        required=False, help_text="Executions created before this time; a date means its start."
     )
-    dry_run = Flag(default=True, help_text="Only say how many there are.")
+    dry_run = Flag(default=True, help_text="Only return how many there are.")
 
     def validate(self, body: dict[str, Any]) -> dict[str, Any]:
-        # A misspelt condition would widen what is cancelled.
+        # Ignoring a misspelt condition would cancel more than was meant.
         if unknown := set(self.initial_data) - set(self.fields):
             raise serializers.ValidationError({name: ["There is no such condition."] for name in unknown})
         if not body.keys() - {"dry_run"}:
             raise serializers.ValidationError(
-                "Give one condition at least; every status at once means all executions."
+                "Give at least one condition; to cancel all executions, list every status."
             )
         return body
 
@@ -93,7 +93,7 @@ def _is_script(slug_or_id: str) -> Q:
 @example(CANCELLED_MANY)
 class CancelledManySerializer(serializers.Serializer):
     dry_run = serializers.BooleanField()
-    matched = serializers.IntegerField(help_text="How many the filter found.")
+    matched = serializers.IntegerField(help_text="How many the filter matched.")
     cancelled = serializers.IntegerField(
         help_text="How many are CANCELLED now. The others have ended meanwhile, or remain."
     )

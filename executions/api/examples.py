@@ -1,4 +1,4 @@
-"""What the API's documentation shows of scripts, executions and their logs."""
+"""Examples of scripts, executions and their logs for the API's documentation."""
 
 from typing import Any
 

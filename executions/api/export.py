@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from executions.models import Execution, ExecutionQuerySet
-from gef_project.accounts.permissions import IsStaff
+from gef_project.accounts.permissions import staff_may
 from gef_project.common.examples import example
 from gef_project.common.export import (
     HOW_EXPORTS_WORK,
@@ -38,7 +38,7 @@ COLUMNS = {
     "user_name": "user__name",
     "user_email": "user__email",
 }
-# Of any size, so only on request, and then one row at once.
+# They may have any size, so they are exported on request only, and then one row at a time.
 LARGE = ("params", "results")
 
 
@@ -46,11 +46,11 @@ class ExportQuerySerializer(FormatSerializer):
     date_field = serializers.ChoiceField(
         choices=["start_date", "end_date"],
         default="start_date",
-        help_text="The date that `date_from` and `date_to` mean, and that orders the rows.",
+        help_text="The date that `date_from` and `date_to` limit, and that the rows are sorted by.",
     )
-    date_from = QueryDateTimeField(required=False, help_text="From this moment on; a day or a moment.")
+    date_from = QueryDateTimeField(required=False, help_text="From this time on; a date or a time.")
     date_to = QueryDateTimeField(
-        end_of_day=True, required=False, help_text="Up to this moment, included; a day means all of it."
+        end_of_day=True, required=False, help_text="Up to this time, included; a date means the whole day."
     )
     include = serializers.CharField(
         default="", allow_blank=True, help_text="Comma-separated: params, results. Others are ignored."
@@ -91,14 +91,14 @@ class ExportedSerializer(serializers.Serializer):
 
 
 class ExportExecutionsView(ExportView):
-    permission_classes = [IsStaff]
+    permission_classes = [staff_may("executions.view_execution")]
     name = "executions"
 
     @extend_schema(
         tags=["Executions"],
         operation_id="export_executions",
         summary="Export executions",
-        description="Every execution whose date lies between two moments, in the order of that date. For "
+        description="Every execution whose date is between two times, in the order of that date. For "
         "staff.\n" + HOW_EXPORTS_WORK,
         parameters=[ExportQuerySerializer, position_of()],
         responses={**files_of(ExportedSerializer), **errors(400, 401, 403)},

@@ -1,4 +1,4 @@
-"""What ``filter`` and ``sort`` may name, and what it is in the database."""
+"""The fields that ``filter`` and ``sort`` may name, and their database expressions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,39 +17,41 @@ from .script_serializers import BUILT
 
 
 @dataclass(frozen=True)
-class Column:
-    """A field as clients name it.
+class FilterField:
+    """A field of a filter or a sort.
 
     Attributes:
-        expression: what is compared, and sorted by.
-        read: makes of a text what ``expression`` is compared with; a ValueError if it cannot.
-        read_last: as ``read``, if a text can stand for all from one value to another, as a day does.
-        wanted: what ``read`` can read, in words.
-        text: in what ``like`` looks; None if it does not.
-        ordered: whether one value can be less than another.
+        expression: what is compared and sorted by.
+        parse: from the text in the filter to the value; raises ValueError.
+        expected: what ``parse`` accepts, in words.
+        text: the expression for ``like``; None if the field has no ``like``.
+        parse_end: where a text may stand for a range, as a date does: from the text to the last value.
+        ordered: whether the field has ``<`` and ``>``.
     """
 
     expression: Any
-    read: Callable[[str], Any]
-    wanted: str
+    parse: Callable[[str], Any]
+    expected: str
     text: Any = None
-    read_last: Callable[[str], Any] | None = None
+    parse_end: Callable[[str], Any] | None = None
     ordered: bool = True
     for_staff: bool = False
 
 
-def _identity(path: str, *, for_staff: bool = False) -> Column:
+def _identity(path: str, *, for_staff: bool = False) -> FilterField:
     text = Cast(path, TextField())
-    return Column(F(path), UUID, "a UUID", text, ordered=False, for_staff=for_staff)
+    return FilterField(F(path), UUID, "a UUID", text, ordered=False, for_staff=for_staff)
 
 
-def _text(path: Any, *, for_staff: bool = False) -> Column:
+def _text(path: Any, *, for_staff: bool = False) -> FilterField:
     lower = Lower(path)
-    return Column(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
+    return FilterField(lower, lambda text: Lower(Value(text)), "a text", lower, for_staff=for_staff)
 
 
-def _moment(path: str) -> Column:
-    return Column(F(path), parse_datetime, DATE_OR_TIME, read_last=partial(parse_datetime, end_of_day=True))
+def _time(path: str) -> FilterField:
+    return FilterField(
+        F(path), parse_datetime, DATE_OR_TIME, parse_end=partial(parse_datetime, end_of_day=True)
+    )
 
 
 def _flag(text: str) -> bool:
@@ -64,11 +66,11 @@ def _number(text: str) -> float:
     return float(text)
 
 
-_until_now = ExpressionWrapper(Coalesce("end_date", Now()) - F("start_date"), DurationField())
+_duration = ExpressionWrapper(Coalesce("end_date", Now()) - F("start_date"), DurationField())
 
-Columns = Mapping[str, Column]
+FilterFields = Mapping[str, FilterField]
 
-EXECUTION_COLUMNS: Columns = {
+EXECUTION_FIELDS: FilterFields = {
     "id": _identity("id"),
     "script_id": _identity("script_id"),
     "user_id": _identity("user_id", for_staff=True),
@@ -76,20 +78,20 @@ EXECUTION_COLUMNS: Columns = {
     "script_name": _text("script__name"),
     "user_name": _text("user__name", for_staff=True),
     "user_email": _text("user__email", for_staff=True),
-    "progress": Column(Cast("progress", FloatField()), _number, "a number"),
-    "duration": Column(_until_now, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
-    "start_date": _moment("start_date"),
-    "end_date": _moment("end_date"),
+    "progress": FilterField(Cast("progress", FloatField()), _number, "a number"),
+    "duration": FilterField(_duration, lambda text: timedelta(seconds=_number(text)), "a number of seconds"),
+    "start_date": _time("start_date"),
+    "end_date": _time("end_date"),
 }
-SCRIPT_COLUMNS: Columns = {
+SCRIPT_FIELDS: FilterFields = {
     "id": _identity("id"),
     "name": _text("name"),
     "slug": _text("slug"),
     "description": _text("description"),
     "status": _text(Value(BUILT)),
-    "public": Column(F("published"), _flag, "'true' or 'false'", ordered=False),
+    "public": FilterField(F("published"), _flag, "'true' or 'false'", ordered=False),
     "user_id": _identity("user_id"),
     "user_name": _text("user__name", for_staff=True),
-    "created_at": _moment("created_at"),
-    "updated_at": _moment("updated_at"),
+    "created_at": _time("created_at"),
+    "updated_at": _time("updated_at"),
 }

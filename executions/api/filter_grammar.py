@@ -1,4 +1,4 @@
-"""The grammar of the parameters ``filter`` and ``sort``; ``columns.py`` says what the names in them mean."""
+"""The grammar of the parameters ``filter`` and ``sort``; ``filter_fields.py`` has the names in them."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -7,8 +7,8 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 
 from gef_project.common.errors import BadRequest
 
-# Comparisons of a filter, or keys of a sort: what a client needs, and PostgreSQL plans quickly.
-MOST_TERMS = 100
+# Comparisons of a filter, or keys of a sort: enough for clients, and few enough for a quick query plan.
+MAX_TERMS = 100
 
 _GRAMMAR = r"""
     filter: group ("," group)*
@@ -31,7 +31,7 @@ _GRAMMAR = r"""
     %ignore /\s+/
 """
 
-_IN_WORDS = {
+_TOKEN_NAMES = {
     "NAME": "the name of a field",
     "COMPARED": "one of = != > >= < <=",
     "LIKE": "like",
@@ -47,8 +47,8 @@ _IN_WORDS = {
 }
 
 
-class Unreadable(BadRequest):
-    """A parameter in which something cannot be understood, and where."""
+class FilterSyntaxError(BadRequest):
+    """A filter or sort that cannot be understood, with the position of the mistake."""
 
     def __init__(self, parameter: str, index: int, problem: str) -> None:
         text = f"At position {index + 1}: {problem}."
@@ -57,7 +57,7 @@ class Unreadable(BadRequest):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Each part is a piece of the text, and knows its place in it."""
+    """Its parts are tokens, which know their position in the text."""
 
     name: Token
     operator: Token
@@ -85,24 +85,26 @@ _parser = Lark(_GRAMMAR, parser="lalr", start=["filter", "sort"], transformer=_R
 
 
 def read_filter(text: str) -> list[list[list[Comparison]]]:
-    """Groups of alternatives: of every group one must hold at least, with all of its comparisons.
+    """The groups of a filter, each a list of alternatives, each of them a list of comparisons.
+
+    All groups must match; a group matches if all comparisons of one of its alternatives do.
 
     Raises:
-        Unreadable: it is no filter, or has too many comparisons.
+        FilterSyntaxError: the text is not a filter, or has too many comparisons.
     """
     groups = _read("filter", text)
-    _bound("filter", [one.name for group in groups for alternative in group for one in alternative])
+    _check_count("filter", [one.name for group in groups for alternative in group for one in alternative])
     return cast(list[list[list[Comparison]]], groups)
 
 
 def read_sort(text: str) -> list[Key]:
-    """The keys, the most important first.
+    """The keys of a sort, the most important first.
 
     Raises:
-        Unreadable: it is no sort, or has too many keys.
+        FilterSyntaxError: the text is not a sort, or has too many keys.
     """
     keys = _read("sort", text)
-    _bound("sort", [key.name for key in keys])
+    _check_count("sort", [key.name for key in keys])
     return cast(list[Key], keys)
 
 
@@ -112,10 +114,10 @@ def _read(parameter: str, text: str) -> Any:
     try:
         return _parser.parse(text, start=parameter)
     except UnexpectedInput as error:
-        raise _as_unreadable(parameter, text, error) from None
+        raise _syntax_error(parameter, text, error) from None
 
 
-def _as_unreadable(parameter: str, text: str, error: UnexpectedInput) -> Unreadable:
+def _syntax_error(parameter: str, text: str, error: UnexpectedInput) -> FilterSyntaxError:
     match error:
         case UnexpectedToken():
             index, expected = error.token.start_pos, error.accepts or error.expected
@@ -125,12 +127,12 @@ def _as_unreadable(parameter: str, text: str, error: UnexpectedInput) -> Unreada
             index, expected = error.pos_in_stream, error.allowed
         case _:
             index, expected = error.pos_in_stream, set()
-    wanted = " or ".join(words for name, words in _IN_WORDS.items() if name in expected)
+    wanted = " or ".join(words for name, words in _TOKEN_NAMES.items() if name in expected)
     found = repr(text[index : index + 20]) if index < len(text) else "the end"
-    return Unreadable(parameter, index, f"expected {wanted}, not {found}")
+    return FilterSyntaxError(parameter, index, f"expected {wanted}, not {found}")
 
 
-def _bound(parameter: str, names: list[Token]) -> None:
-    if len(names) > MOST_TERMS:
-        too_many = names[MOST_TERMS]
-        raise Unreadable(parameter, too_many.start_pos or 0, f"there are more than {MOST_TERMS} terms")
+def _check_count(parameter: str, names: list[Token]) -> None:
+    if len(names) > MAX_TERMS:
+        too_many = names[MAX_TERMS]
+        raise FilterSyntaxError(parameter, too_many.start_pos or 0, f"there are more than {MAX_TERMS} terms")

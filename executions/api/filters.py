@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django_filters import rest_framework as filters
@@ -7,12 +7,14 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from executions.models import Execution, ExecutionLog, ExecutionQuerySet
+from executions.models.queryset import VIEW
+from gef_project.accounts.authentication import Caller
 from gef_project.common.filters import DateTimeFilter, WholeNumberFilter
 from gef_project.common.schema import query_parameter
 from status.states import Status
 
-from .filter_fields import EXECUTION_COLUMNS, SCRIPT_COLUMNS, Columns
-from .filter_query import arrange, narrow
+from .filter_fields import EXECUTION_FIELDS, SCRIPT_FIELDS, FilterFields
+from .filter_query import apply_filter, apply_sort
 
 
 class StatusField(forms.ChoiceField):
@@ -31,7 +33,7 @@ class ExecutionFilter(filters.FilterSet):
         method="of_user", help_text="Executions of this user. Ignored unless staff asks."
     )
     updated_at = DateTimeFilter(
-        "start_date", "gte", help_text="Executions created at this moment or later; a day or a moment."
+        "start_date", "gte", help_text="Executions created at this time or later; a date or a time."
     )
 
     class Meta:
@@ -39,28 +41,28 @@ class ExecutionFilter(filters.FilterSet):
         fields: list[str] = []
 
     def of_user(self, executions: ExecutionQuerySet, name: str, user_id: Any) -> ExecutionQuerySet:
-        return executions.filter(user=user_id) if self.request.user.is_staff else executions
+        return executions.filter(user=user_id) if self.request.user.may(*VIEW) else executions
 
 
-class LanguageFilter(BaseFilterBackend):
-    """The parameters ``filter`` and ``sort``, each a small language of its own.
+class FilterAndSort(BaseFilterBackend):
+    """The parameters ``filter`` and ``sort``, whose grammar is in ``filter_grammar.py``.
 
-    A subclass says what they may name, and shows and explains it.
+    A subclass has their fields, and examples and notes for the documentation.
     """
 
-    columns: Columns
+    fields: FilterFields
     examples: tuple[str, str]
     notes = ""
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
-        asked, for_staff = request.query_params, request.user.is_staff
-        narrowed = narrow(queryset, asked.get("filter", ""), self.columns, for_staff=for_staff)
-        return arrange(narrowed, asked.get("sort", ""), self.columns, for_staff=for_staff)
+        asked, for_staff = request.query_params, cast(Caller, request.user).may(*VIEW)
+        narrowed = apply_filter(queryset, asked.get("filter", ""), self.fields, for_staff=for_staff)
+        return apply_sort(narrowed, asked.get("sort", ""), self.fields, for_staff=for_staff)
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
-        staff = [name for name, column in self.columns.items() if column.for_staff]
-        fields = f"Fields are {', '.join(self.columns)}; {', '.join(staff)} only for staff.\n"
-        texts = {"filter": FILTER + self.notes + fields, "sort": SORT}
+        staff = [name for name, field in self.fields.items() if field.for_staff]
+        field_names = f"Fields are {', '.join(self.fields)}; {', '.join(staff)} only for staff.\n"
+        texts = {"filter": FILTER + self.notes + field_names, "sort": SORT}
         return [
             query_parameter(name, texts[name]) | {"example": example}
             for name, example in zip(texts, self.examples, strict=True)
@@ -68,44 +70,44 @@ class LanguageFilter(BaseFilterBackend):
 
 
 FILTER = r"""
-Comparisons, separated by commas, that must all hold. In brackets, OR separates alternatives, of which one
-must hold, with all of its comparisons.
+Comparisons separated by commas, all of which must match. In brackets, OR separates alternatives: all
+comparisons of at least one alternative must match.
 
-- Operators are `= != > >= < <=` and `like`, in which `%` stands for any text and `_` for any character;
-  `\%` and `\_` stand for themselves.
-- Texts are in single quotes, a quote in them is doubled, and their case does not matter. Dates are quoted
-  too, and are UTC unless they say otherwise; a day means all of it.
-- What cannot be read answers 400, with its `position`.
+- Operators are `= != > >= < <=` and `like`, in which `%` matches any text and `_` any character;
+  `\%` and `\_` match themselves.
+- Texts are in single quotes, quotes in them are doubled, and case does not matter. Dates are quoted, too, and
+  are in UTC unless they have an offset; a date without a time means the whole day.
+- A filter that cannot be understood gets 400, with the `position` of the mistake.
 
 """
 SORT = """
-Fields as in `filter`, separated by commas, each with `asc` (the default) or `desc` after it. A date that
-there is not is later than all others. Rows that are equal in all of them are in the order of their ids.
+Fields as in `filter`, separated by commas, each followed by `asc` (the default) or `desc`. A date that is
+null is later than all others. Rows that are equal in all fields are in the order of their ids.
 """
 
 
-class ExecutionLanguage(LanguageFilter):
-    columns = EXECUTION_COLUMNS
+class ExecutionFilterAndSort(FilterAndSort):
+    fields = EXECUTION_FIELDS
     examples = "status='failed',(script_name like 'land%' OR progress<50)", "end_date desc"
     notes = """
-A duration is a number of seconds, up to now if there is no end. Nothing that is said of `end_date` holds for
-an execution that has not ended.
+A duration is a number of seconds, up to now if the execution has not ended. A comparison with `end_date`
+never matches an execution that has not ended.
 
 """
 
 
-class ScriptLanguage(LanguageFilter):
-    columns = SCRIPT_COLUMNS
+class ScriptFilterAndSort(FilterAndSort):
+    fields = SCRIPT_FIELDS
     examples = "name like '%land%',public='true'", "updated_at desc"
 
 
 class LogFilter(filters.FilterSet):
-    start = DateTimeFilter("register_date", "gt", help_text="Lines written after this moment.")
+    start = DateTimeFilter("register_date", "gt", help_text="Lines written after this time.")
 
     class Meta:
         model = ExecutionLog
         fields: list[str] = []
 
 
-# Clients call it so, and no attribute can be called so.
+# The name that clients use, which cannot be the name of an attribute.
 LogFilter.base_filters["last-id"] = WholeNumberFilter("id", "gt", help_text="Lines after this one.")

@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from executions.models import Execution, ExecutionLog
 from gef_project.accounts.authentication import Caller
-from gef_project.accounts.permissions import IsStaffOrExecution, IsUserOrExecution
-from gef_project.common.retrying import briefly
+from gef_project.accounts.permissions import IsUserOrExecution, execution_or_staff_may
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .executions import EXECUTION_ID, visible_to
@@ -25,7 +25,8 @@ class LogView(GenericAPIView[ExecutionLog]):
     pagination_class = None
 
     def get_permissions(self) -> list[Any]:
-        return [IsStaffOrExecution() if self.request.method == "POST" else IsUserOrExecution()]
+        adds = self.request.method == "POST"
+        return [execution_or_staff_may("executions.change_execution")() if adds else IsUserOrExecution()]
 
     def get_queryset(self) -> QuerySet[ExecutionLog]:
         return ExecutionLog.objects.filter(execution=self._execution())
@@ -44,15 +45,15 @@ class LogView(GenericAPIView[ExecutionLog]):
     @extend_schema(
         operation_id="add_execution_log_line",
         summary="Add a line to an execution's log",
-        description="Kept to the letter, also after the execution has ended. For staff and the execution's "
-        "own credential.",
+        description="The text is stored unchanged, also after the execution has ended. For staff and the "
+        "execution's own credential.",
         request=LogSerializer,
         responses={200: data_of(LogSerializer), **errors(*BODY_ERRORS, 404, 503)},
     )
     def post(self, request: Request, id: str) -> Response:
         line = LogSerializer(data=request.data)
         line.is_valid(raise_exception=True)
-        stored = briefly(self._execution().log)(**line.validated_data)
+        stored = retry_briefly(self._execution().log)(**line.validated_data)
         return Response({"data": LogSerializer(stored).data})
 
     def _execution(self) -> Execution:

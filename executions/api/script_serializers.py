@@ -1,4 +1,4 @@
-"""What scripts look like to clients, and what staff may write of them."""
+"""Serializers of scripts: for everybody, for staff, and for the schema."""
 
 from uuid import UUID
 
@@ -11,20 +11,22 @@ from gef_project.common.filters import QueryDateTimeField
 
 from .examples import NEW_SCRIPT, SCRIPT, STAFF_SCRIPT
 
-# A client refuses the list of scripts for one that has null as its user.
+# One of the clients cannot read a list with a script whose user is null.
 NOBODY = UUID(int=0)
-BUILT = "SUCCESS"  # the status of every script: nothing is built
+BUILT = "SUCCESS"  # the status of every script, since nothing is built
 
 
 @example(SCRIPT)
 class ScriptSerializer(ModelSerializer[Script]):
     """A script as everybody may see it.
 
-    A script is a command on the workers' machines, so nothing is built and nothing is reserved for it:
-    the keys that say so are constant, and are there for clients that insist on them.
+    A script is a command on the workers' machines, so nothing is built or reserved for it. The keys about
+    that are constant; some clients require them.
     """
 
-    user_id = serializers.SerializerMethodField(help_text=f"Who made it; {NOBODY} if that is not known.")
+    user_id = serializers.SerializerMethodField(
+        help_text=f"The id of its author; {NOBODY} if that is not known."
+    )
     public = serializers.BooleanField(source="published", read_only=True)
     status = serializers.SerializerMethodField()
     cpu_reservation = serializers.SerializerMethodField()
@@ -70,7 +72,7 @@ class ScriptSerializer(ModelSerializer[Script]):
 
 @example(STAFF_SCRIPT, request=NEW_SCRIPT)
 class StaffScriptSerializer(ScriptSerializer):
-    """A script as staff see and write it: with what it runs."""
+    """A script as staff see and write it: with its command and time limit."""
 
     command = serializers.ListField(
         child=Text(trim_whitespace=False),
@@ -91,18 +93,18 @@ class ScriptLogSerializer(serializers.Serializer):
 
 
 class ScriptLogQuerySerializer(serializers.Serializer):
-    start = QueryDateTimeField(required=False, help_text="Lines written after this moment.")
+    start = QueryDateTimeField(required=False, help_text="Lines written after this time.")
 
 
 @example(STAFF_SCRIPT)
 class SeenScriptSerializer(ScriptSerializer):
-    """What the schema says of a script that is read: with what it runs, if staff reads it."""
+    """A script in the schema's responses, where command and time limit are for staff only."""
 
     command = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="For staff only."
     )
     time_limit = serializers.IntegerField(required=False, help_text="Seconds. For staff only.")
-    logs = ScriptLogSerializer(many=True, required=False, help_text="If included; there is never a line.")
+    logs = ScriptLogSerializer(many=True, required=False, help_text="If included; always empty.")
 
     class Meta(ScriptSerializer.Meta):
         fields = [*StaffScriptSerializer.Meta.fields, "logs"]

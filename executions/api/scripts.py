@@ -11,20 +11,23 @@ from drf_spectacular.utils import (
 )
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions.models import Script
-from executions.models.script import ScriptQuerySet
+from executions.models.script import VIEW, ScriptQuerySet
 from gef_project.accounts.models import User
-from gef_project.accounts.permissions import IsStaff, IsUser
+from gef_project.accounts.permissions import IsUser, staff_may
 from gef_project.common.errors import BadRequest
-from gef_project.common.retrying import briefly
+from gef_project.common.retrying import retry_briefly
 from gef_project.common.schema import BODY_ERRORS, data_of, errors
 
 from .examples import PARAMS
-from .filters import ScriptLanguage
+from .field_selection import INCLUDE_PARAMETERS, names_in, selected_fields, serialize_execution
+from .filters import ScriptFilterAndSort
 from .script_serializers import (
     ScriptLogQuerySerializer,
     ScriptLogSerializer,
@@ -32,8 +35,7 @@ from .script_serializers import (
     SeenScriptSerializer,
     StaffScriptSerializer,
 )
-from .selection import INCLUDE_PARAMETERS, names_in, selected_fields
-from .serializers import ExecutionSerializer, written
+from .serializers import ExecutionSerializer
 
 _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The script's id or slug.")]
 
@@ -42,14 +44,14 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
     list=extend_schema(
         operation_id="list_scripts",
         summary="List the scripts",
-        description="Users see published scripts; staff see all, with their command and time limit. In the "
-        "order of their slugs unless sorted.",
+        description="Users see published scripts; staff see all, with their command and time limit. By "
+        "default they are in the order of their slugs.",
         responses={200: SeenScriptSerializer(many=True), **errors(400, 401, 403)},
     ),
     create=extend_schema(
         operation_id="create_script",
         summary="Add a script",
-        description="For staff. Answers 200 like every success.",
+        description="For staff. The response is 200, as for every success.",
         request=StaffScriptSerializer,
         responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS)},
     ),
@@ -59,7 +61,9 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
         description="By its id or its slug. One that is not published is for staff only.",
         parameters=[
             *_ONE,
-            OpenApiParameter("include", description="`logs`: the lines of its log too. Others are ignored."),
+            OpenApiParameter(
+                "include", description="`logs` adds the lines of its log. Other names are ignored."
+            ),
         ],
         responses={200: data_of(SeenScriptSerializer), **errors(401, 403, 404)},
     ),
@@ -74,7 +78,7 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
     partial_update=extend_schema(
         operation_id="update_script",
         summary="Change a script",
-        description="For staff. What the body does not name stays as it is.",
+        description="For staff. Fields that the body does not have stay as they are.",
         parameters=_ONE,
         request=StaffScriptSerializer,
         responses={200: data_of(StaffScriptSerializer), **errors(*BODY_ERRORS, 404)},
@@ -84,12 +88,16 @@ _ONE = [OpenApiParameter("id", str, OpenApiParameter.PATH, description="The scri
 class ScriptViewSet(viewsets.GenericViewSet[Script]):
     queryset = Script.objects.all()
     serializer_class = StaffScriptSerializer
-    filter_backends = [ScriptLanguage]
+    filter_backends = [ScriptFilterAndSort]
     lookup_value_regex = r"[-\w]+"
+    permissions: dict[str, type[BasePermission]] = {
+        "create": staff_may("executions.add_script"),
+        "update": staff_may("executions.change_script"),
+        "partial_update": staff_may("executions.change_script"),
+    }
 
     def get_permissions(self) -> list[Any]:
-        writes = self.action in ("create", "update", "partial_update")
-        return [IsStaff() if writes else IsUser()]
+        return [self.permissions.get(self.action, IsUser)()]
 
     def get_queryset(self) -> ScriptQuerySet:
         return Script.objects.visible_to(cast(User, self.request.user))
@@ -115,8 +123,8 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
     @extend_schema(
         operation_id="run_script",
         summary="Run a script",
-        description="Creates an execution of the script, PENDING, and hands it to a worker. The body is the "
-        "object of its parameters; query parameters are added to it, as texts, where it does not name them.",
+        description="Creates an execution of the script, PENDING, and queues it for a worker. The body is "
+        "the object of its parameters; query parameters are added as strings if the body does not have them.",
         parameters=[*_ONE, *INCLUDE_PARAMETERS],
         request=OpenApiRequest(OpenApiTypes.OBJECT, examples=[OpenApiExample("example", PARAMS)]),
         responses={200: data_of(ExecutionSerializer), **errors(*BODY_ERRORS, 404, 503)},
@@ -124,16 +132,18 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         script = self._find(pk)
+        if not script.may_be_run_by(cast(User, request.user)):
+            raise PermissionDenied("Only staff with the permission executions.run_script may run scripts.")
         if not isinstance(request.data, dict):
             raise BadRequest("The parameters of a run are a JSON object.", "invalid")
         params = {**request.query_params.dict(), **request.data}
-        execution = briefly(script.run)(cast(User, request.user), params, source="api")
-        return Response({"data": written(execution, selected_fields(request))})
+        execution = retry_briefly(script.run)(cast(User, request.user), params, source="api")
+        return Response({"data": serialize_execution(execution, selected_fields(request))})
 
     @extend_schema(
         operation_id="get_script_log",
         summary="Read a script's log",
-        description="Of its building. Nothing is built of a script here, so there is never a line.",
+        description="The log of its build. Scripts are not built here, so it is always empty.",
         parameters=[*_ONE, ScriptLogQuerySerializer],
         responses={200: data_of(ScriptLogSerializer, many=True), **errors(400, 401, 403, 404)},
         filters=False,
@@ -157,4 +167,5 @@ class ScriptViewSet(viewsets.GenericViewSet[Script]):
         return Response({"data": serializer.data})
 
     def _serializer(self) -> type[ScriptSerializer]:
-        return StaffScriptSerializer if self.request.user.is_staff else ScriptSerializer
+        sees_all = cast(User, self.request.user).may(*VIEW)
+        return StaffScriptSerializer if sees_all else ScriptSerializer

@@ -1,8 +1,7 @@
-"""What executions and log lines look like to clients, and what clients may send."""
+"""Serializers of executions, their logs, and reports."""
 
 import math
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -19,7 +18,7 @@ from status.states import INITIAL, Status
 from .examples import CANCELLED, EXECUTION, LINE, NEW_LINE, REPORT
 from .script_serializers import ScriptSerializer
 
-# The longest line of a log; the worker library cuts its lines at 9,000 characters.
+# Characters of a log line; the worker library cuts its lines at 9,000.
 LOG_TEXT_LIMIT = 100_000
 
 
@@ -36,10 +35,10 @@ class LogTextField(serializers.CharField):
 
 @example(LINE, request=NEW_LINE)
 class LogSerializer(ModelSerializer[ExecutionLog]):
-    """A line of an execution's log, kept to the letter.
+    """A line of an execution's log, stored unchanged.
 
-    What cannot be stored is written out: a NUL character as the four characters `\\x00`, half of a
-    surrogate pair as the likes of `\\ud800`.
+    Characters that cannot be stored are escaped: a NUL character as the four characters `\\x00`, half of a
+    surrogate pair like `\\ud800`.
     """
 
     execution_id = serializers.UUIDField(read_only=True)
@@ -54,7 +53,7 @@ class LogSerializer(ModelSerializer[ExecutionLog]):
 
 @example(EXECUTION)
 class ExecutionSerializer(serializers.ModelSerializer[Execution]):
-    """An execution; the context says in ``fields`` which of its keys are asked for (all by default)."""
+    """An execution with the keys that ``context["fields"]`` names; by default with all of them."""
 
     script_id = serializers.UUIDField()
     user_id = serializers.UUIDField()
@@ -98,24 +97,13 @@ class ExecutionSerializer(serializers.ModelSerializer[Execution]):
         return {name: field for name, field in fields.items() if name in wanted}
 
 
-@lru_cache(64)
-def _writer(fields: frozenset[str]) -> ExecutionSerializer:
-    """Kept: making its fields takes longer than writing an execution. It has no state of its own."""
-    return ExecutionSerializer(context={"fields": fields})
-
-
-def written(execution: Execution, fields: frozenset[str]) -> dict[str, Any]:
-    """The execution, with these of its keys, as clients get it."""
-    return _writer(fields).to_representation(execution)
-
-
-# What may be reported: an execution becomes PENDING by its creation only.
+# The statuses that may be reported. PENDING may not: an execution becomes it by its creation.
 REPORTABLE = [(status.value, status.label) for status in Status if status != INITIAL]
 
 
 @extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
 class PercentField(serializers.Field):
-    """A number from 0 to 100; what follows its decimal point is cut off."""
+    """A number from 0 to 100, rounded down to a whole one."""
 
     default_error_messages = {"percent": "Must be a number from 0 to 100."}
 
@@ -127,14 +115,14 @@ class PercentField(serializers.Field):
 
 @example(REPORT)
 class ReportSerializer(ConstrainedSerializer):
-    """What a run reports of itself: one of the three at least."""
+    """What a run reports: at least one of the three."""
 
     constraints = one_at_least("status", "progress", "results")
 
     status = serializers.ChoiceField(choices=REPORTABLE, required=False)
     progress = PercentField(required=False)
     results = serializers.JSONField(
-        required=False, allow_null=True, help_text="Any JSON, kept as it is. null means none: {}."
+        required=False, allow_null=True, help_text="Any JSON, stored unchanged; null is stored as {}."
     )
 
     def validate_results(self, results: Any) -> Any:
@@ -150,7 +138,9 @@ class CancellationSerializer(serializers.Serializer):
     execution_id = serializers.UUIDField()
     previous_status = serializers.ChoiceField(choices=Status.choices)
     new_status = serializers.ChoiceField(choices=Status.choices)
-    queued = serializers.BooleanField(help_text="Whether there may be a process that is being stopped now.")
+    queued = serializers.BooleanField(
+        help_text="Whether there may be a process, which is then being stopped."
+    )
     task_id = serializers.CharField(allow_null=True, help_text="Always null.")
     errors = serializers.ListField(  # type: ignore[assignment]  # the metaclass takes it off the class
         child=serializers.CharField(), help_text="Always empty."

@@ -1,4 +1,4 @@
-"""How a single statement is sent: with its plan kept by the server, and as a transaction of its own."""
+"""Send one statement quickly: prepared on the server, and committed without a COMMIT of its own."""
 
 import threading
 from typing import Any
@@ -9,42 +9,42 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.pq import Format, TransactionStatus
 
 
-class _Kept(threading.local):
+class _ThreadState(threading.local):
     cursor: "psycopg.Cursor[Any] | None" = None
 
 
-_kept = _Kept()
+_thread = _ThreadState()
 
 
-def preparing_cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
-    """Lets the server keep the plan of a statement; Django's own cursors put the values into its text.
+def prepared_cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
+    """A cursor that prepares statements on the server; Django's own cursors put the values into the text.
 
-    The thread keeps it as long as the connection, so do not close it: a new one has to find out anew how each
-    column is read, which is a good part of what a move costs in this process.
+    The thread reuses it for as long as the connection lives, so do not close it: a new cursor has to look up
+    anew how each column is read, which is a good part of what a transition costs in this process.
     """
-    cursor: Any = _kept.cursor
+    cursor: Any = _thread.cursor
     if cursor is None or cursor.connection is not database.connection:
-        cursor = _kept.cursor = psycopg.Cursor(database.connection)
+        cursor = _thread.cursor = psycopg.Cursor(database.connection)
         cursor.format = Format.BINARY
     return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
-class CommitsItself:
-    """Let the statement commit as it ends, if it is the first in its ``atomic`` block, and that in none.
+class CommitWithStatement:
+    """Commit together with the statement, if it is the first one of an outermost ``atomic`` block.
 
-    The ledger's lock is then held for that statement alone, not until its answer has reached this process and
-    a COMMIT has come back: all other writers wait meanwhile.
+    The ledger's lock is then held for that statement alone. Otherwise it would be held until the answer has
+    reached this process and a COMMIT has come back, and all other writers would wait for that long.
     """
 
     def __init__(self, database: BaseDatabaseWrapper) -> None:
-        self.session = database.connection
-        idle = self.session.pgconn.transaction_status == TransactionStatus.IDLE
-        self.alone = idle and not database.savepoint_ids
+        self.connection = database.connection
+        idle = self.connection.pgconn.transaction_status == TransactionStatus.IDLE
+        self.applies = idle and not database.savepoint_ids
 
     def __enter__(self) -> None:
-        if self.alone:
-            self.session.autocommit = True
+        if self.applies:
+            self.connection.autocommit = True
 
     def __exit__(self, *error: object) -> None:
-        if self.alone and not self.session.closed:
-            self.session.autocommit = False
+        if self.applies and not self.connection.closed:
+            self.connection.autocommit = False

@@ -23,7 +23,7 @@ from status.states import ACTIVE, INITIAL, TERMINAL, TRANSITIONS, Status, in_ord
 from .queryset import ExecutionQuerySet
 from .reports import Report
 from .script import Script
-from .transitions import TRANSITION, Attribution, Change, known_status, update_one
+from .transitions import TRANSITION, Attribution, Change, parse_status, update_one
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 class Execution(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    script = models.ForeignKey(Script, models.CASCADE, related_name="executions")
+    script = models.ForeignKey(
+        Script,
+        models.CASCADE,
+        related_name="executions",
+        db_index=False,  # execution_newest_of_script serves
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -50,7 +55,7 @@ class Execution(models.Model):
         db_persist=True,
     )
     progress = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(100)])
-    # All times are those of the database's clock: created; begun (the latest time), ended.
+    # All times are the database's: start_date is the creation, started_at when it last became RUNNING.
     start_date = DatabaseTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     end_date = models.DateTimeField(null=True, blank=True, editable=False)
@@ -73,10 +78,17 @@ class Execution(models.Model):
             models.Index(
                 fields=["user", "-end_date", "-start_date", "-id"], name="execution_open_first_of_user"
             ),
-            # No index depends on the status: so a transition that is no end touches none of them.
-            # What the monitor and the clean-up look through: the few that have not ended.
-            models.Index(fields=["start_date"], name="execution_active", condition=Q(end_date=None)),
-            # Those that ended lately, and whose owner has not been told.
+            # The newest of one script, and of one end, in the admin.
+            models.Index(fields=["script", "-start_date", "-id"], name="execution_newest_of_script"),
+            models.Index(
+                fields=["outcome", "-start_date", "-id"],
+                name="execution_newest_of_outcome",
+                condition=Q(outcome__isnull=False),
+            ),
+            # No index depends on the status, so that a transition between active statuses changes no index.
+            # The few that have not ended, for the monitor and the clean-up.
+            models.Index(fields=["start_date", "id"], name="execution_active", condition=Q(end_date=None)),
+            # Those that have ended and whose owner has not been told yet.
             models.Index(
                 fields=["end_date"],
                 name="execution_unannounced",
@@ -128,39 +140,38 @@ class Execution(models.Model):
     ) -> StatusLog | None:
         """Change the status and write the row of the status log, in one transaction.
 
-        A terminal status sets ``end_date``, and ``progress`` to 100 unless one is given. Progress and
-        results that come with the status which the execution has already are stored while it is
-        not terminal.
+        A terminal status sets ``end_date``, and ``progress`` to 100 unless one is given. If the execution has
+        this status already, progress and results are still stored, unless the status is terminal.
 
         Returns:
             The row of the status log, or None when the execution has that status already.
 
         Raises:
             UnknownStatus: ``new_status`` is not in the vocabulary.
-            IllegalTransition: the execution cannot go there from where it is now.
+            IllegalTransition: the execution cannot go from its present status to this one.
             ExecutionGone: it has been deleted.
             LedgerBusy: another transaction was in the way for too long; try again.
         """
-        change = Change(self.pk, known_status(new_status), progress, results)
+        change = Change(self.pk, parse_status(new_status), progress, results)
         attribution = Attribution(actor, source, reason)
         log = self.update_from(Status(self.status), change, attribution)
         if log is None:
-            # Not legal from the status that this instance knows, or the row has another by now.
+            # Illegal from the status that this instance knows, or the row has another status by now.
             current = self.lock()
             if change.status == current:
                 self.report(progress=progress, results=results)
                 return None
             log = self.update_from(current, change, attribution)
             if log is None:
-                raise IllegalTransition(current, known_status(new_status))
+                raise IllegalTransition(current, parse_status(new_status))
         return log
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> StatusLog | None:
-        """End the execution on request; the worker stops its process as soon as it sees it."""
+        """End the execution on request; its worker then stops the process within a second or two."""
         return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
 
     def report(self, *, progress: int | None = None, results: Any = None) -> bool:
-        """Store progress and results of a run that goes on.
+        """Store progress and results of a run that has not ended.
 
         Returns:
             False when the execution has ended or is gone: then nothing is stored.
@@ -178,15 +189,15 @@ class Execution(models.Model):
         actor: "User | None" = None,
         source: str = "",
     ) -> None:
-        """Store what a run reports of itself, or keep it as a log line when it cannot be stored.
+        """Store what a run reports; what cannot be stored is kept as a line of the execution's log.
 
-        The report of the end may come twice: when it says what is stored already, nothing happens.
+        The final report may come twice: one that says what is stored already changes nothing.
 
         Raises:
-            IllegalTransition, ReportTooLate: nothing but the log line was stored.
+            IllegalTransition, ReportTooLate: only the log line was stored.
             UnknownStatus, ExecutionGone, LedgerBusy: as :meth:`update_status`; nothing was stored.
         """
-        report = Report(self.pk, known_status(status) if status else None, progress, results)
+        report = Report(self.pk, parse_status(status) if status else None, progress, results)
         if self._store_report(report, Attribution(actor, source)):
             return
         [refusal] = type(self).objects.accept_reports([report], actor=actor, source=source)
@@ -212,10 +223,10 @@ class Execution(models.Model):
     @retry_deadlocks
     @transaction.atomic
     def claim(self, worker: str) -> bool:
-        """Give it to ``worker``: READY.
+        """Assign the execution to ``worker``, and make it READY.
 
         Returns:
-            False when it is not PENDING any more: another worker has it, or it has ended.
+            False when it is no longer PENDING: another worker has claimed it, or it has ended.
         """
         pending = type(self).objects.filter(pk=self.pk, status=Status.PENDING)
         if not pending.update(worker=worker, dispatched_at=Now(), heartbeat_at=Now()):
@@ -227,7 +238,7 @@ class Execution(models.Model):
     @retry_deadlocks
     @transaction.atomic
     def _store_report(self, report: Report, attribution: Attribution) -> bool:
-        """Store it by one statement, if it is legal and this instance knows the present status."""
+        """Store the report by one statement, if it is legal and this instance has the present status."""
         change = report.change_from(Status(self.status))
         if not isinstance(change, Change):
             return False
@@ -236,7 +247,7 @@ class Execution(models.Model):
         return self.update_from(Status(self.status), change, attribution) is not None
 
     def lock(self) -> Status:
-        """Hold the row for this transaction, and return the status that it has now."""
+        """Lock the row until the end of the transaction, and return its present status."""
         rows = type(self).objects.select_for_update(no_key=True)
         status = rows.filter(pk=self.pk).values_list("status", flat=True).first()
         if status is None:
@@ -247,7 +258,10 @@ class Execution(models.Model):
     def update_from(
         self, current: Status, change: Change, attribution: Attribution, permission: str = TRANSITION
     ) -> StatusLog | None:
-        """Change the status, if the row has ``current`` and may go on from there."""
+        """Change the status if the row still has ``current`` and the transition is legal, or return None.
+
+        As the first statement of an outermost ``atomic`` block it commits at once: let nothing follow it.
+        """
         if permission == TRANSITION and change.status not in TRANSITIONS[current]:
             return None
         stored = update_one(change, current, attribution, permission)
@@ -272,11 +286,11 @@ class Execution(models.Model):
 
 @receiver(pre_delete, sender=Script)
 def lock_executions_of_script(instance: Script, **kwargs: Any) -> None:
-    """A cascade is about to delete them."""
+    """Lock them before the cascade deletes them."""
     instance.executions.lock()
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def lock_executions_of_user(instance: "User", **kwargs: Any) -> None:
-    """A cascade is about to delete them."""
+    """Lock them before the cascade deletes them."""
     instance.executions.lock()

@@ -1,4 +1,4 @@
-"""What a run says: its output, its own log lines, and what was refused of its reports."""
+"""The log of an execution: its output, lines that it adds itself, and reports that were refused."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,9 +7,9 @@ from executions.fields import DatabaseTimeField
 
 
 def storable(text: str) -> str:
-    """The text with what PostgreSQL cannot store written out: NUL as ``\\x00``, surrogates as ``\\ud800``.
+    """Escape what PostgreSQL cannot store: NUL as ``\\x00``, surrogates as ``\\ud800``.
 
-    Refusing it would lose the line: the worker library drops what is refused.
+    Refusing such a text would lose it, since the worker library drops lines that are refused.
     """
     return text.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
 
@@ -23,7 +23,7 @@ class Level(models.TextChoices):
 
 
 class ExecutionLog(models.Model):
-    """One line, stored to the letter; the order of ``id`` is the order of arrival."""
+    """One line, stored unchanged; ``id`` is the order of arrival."""
 
     execution = models.ForeignKey("executions.Execution", models.CASCADE, related_name="logs", db_index=False)
     text = models.TextField()

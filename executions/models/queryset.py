@@ -1,4 +1,4 @@
-"""Sets of executions: who sees them, which need care, and how many change their status at once."""
+"""Executions as a queryset: whom they are visible to, which need attention, and changes of many statuses."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from executions import dispatch
 from executions.fields import database_time
 from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
-from status.states import Status, sources_of
+from status.states import Status, predecessors_of
 
 from .reports import Report, store_reports
-from .transitions import Attribution, Change, known_status, update_all
+from .transitions import Attribution, Change, parse_status, update_all
 
 if TYPE_CHECKING:
     from gef_project.accounts.models import User
@@ -26,27 +26,35 @@ if TYPE_CHECKING:
     from .execution import Execution
 
 
+VIEW = ("executions.view_execution", "executions.change_execution")
+CANCEL = "executions.cancel_execution"
+
+
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     def visible_to(self, user: "User") -> Self:
-        """Staff see every execution, others only their own."""
-        return self if user.is_staff else self.filter(user=user)
+        """Staff who may view executions see every one, others only their own."""
+        return self if user.may(*VIEW) else self.filter(user=user)
+
+    def cancellable_by(self, user: "User") -> Self:
+        """Everybody's for staff who may cancel, else their own."""
+        return self if user.may(CANCEL) else self.filter(user=user)
 
     def active(self) -> Self:
-        return self.filter(end_date=None)  # as a constraint says; that is what the index knows
+        return self.filter(end_date=None)  # the condition of the index; a constraint ties it to the status
 
     def open_first(self) -> Self:
-        """Those without an end, then the newest end, then the newest start; the order is total."""
+        """Those that have not ended first, then by the newest end, then by the newest start."""
         return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
 
     def lost(self, grace: timedelta) -> Self:
-        """On a worker that has been silent for that long; workers of other projects send no heartbeat."""
+        """On a worker whose last heartbeat is older than ``grace``; without one, none is expected."""
         on_a_worker = [Status.READY, Status.RUNNING]
         return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=Now() - grace)
 
     def overdue(self, grace: timedelta) -> Self:
-        """Queued, and not claimed for longer than ``grace``, nor than they had waited when they were queued.
+        """Queued longer than ``grace`` ago, and for longer than they had waited when they were last queued.
 
-        So each is queued again less and less often, should the workers just be busy.
+        So the interval doubles each time, in case the workers are only busy.
         """
         return self.active().filter(
             status=Status.PENDING,
@@ -55,11 +63,11 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         )
 
     def stale(self, age: timedelta) -> Self:
-        """Created longer ago than ``age``, and not ended."""
+        """Created longer ago than ``age``, and not ended yet."""
         return self.active().filter(start_date__lt=Now() - age)
 
     def unannounced(self) -> Self:
-        """Ended, and the owner, who wants to know, has not been told."""
+        """Ended, and the owner, who wants email about it, has not been told yet."""
         return self.filter(
             end_date__isnull=False,
             notified_at=None,
@@ -68,12 +76,12 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         )
 
     def heartbeat(self) -> int:
-        """Note that their worker is alive."""
+        """Record that their worker is alive."""
         return self.update(heartbeat_at=Now())
 
     @transaction.atomic
     def requeue(self) -> int:
-        """Put them into the queue once more; one that is there twice is still run once."""
+        """Put them into the queue again; one that is in it twice still runs only once."""
         ids = list(self.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         self.model.objects.filter(pk__in=ids).update(queued_at=Now())
         for pk in ids:
@@ -95,12 +103,12 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """:meth:`Execution.update_status` for every execution of the set, in one transaction.
 
         Returns:
-            How many have changed, each with a row of the status log. Those for which the transition is
-            illegal, or none, are left alone.
+            How many have changed, each with a row of the status log. Those that cannot go to this status, or
+            have it already, are left alone.
         """
-        status = known_status(new_status)
-        # Rows first, in key order, then the ledger: everybody locks in this order, so nobody deadlocks.
-        rows = self.filter(status__in=sources_of(status)).order_by("pk")
+        status = parse_status(new_status)
+        # Every writer locks rows in the order of their keys, and then the ledger, so that none deadlock.
+        rows = self.filter(status__in=predecessors_of(status)).order_by("pk")
         rows = rows.select_for_update(of=("self",), no_key=True)
         try:
             locked, params = rows.values("pk").query.sql_with_params()
@@ -112,7 +120,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return changed
 
     def cancel(self, *, actor: "User | None" = None, source: str = "", reason: str = "") -> int:
-        """:meth:`Execution.cancel` for every execution of the set that has not ended; how many there were."""
+        """:meth:`Execution.cancel` for all that have not ended; returns how many."""
         return self.update_status(Status.CANCELLED, actor=actor, source=source, reason=reason)
 
     @retry_deadlocks
@@ -125,7 +133,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         Reports of the same execution are applied in their order.
 
         Returns:
-            For each report, in their order, what refused it; None when it is stored.
+            For each report, in the same order, why it was refused, or None if it was stored.
 
         Raises:
             LedgerBusy: nothing of any report was stored.
@@ -134,7 +142,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
 
     @retry_deadlocks
     def bulk_create(self, objs: Iterable["Execution"], *args: Any, **kwargs: Any) -> list["Execution"]:
-        """Django's own, with one look at the database's clock in place of an expression a row."""
+        """As Django's, but with the database's time read once, not computed by an expression for each row."""
         objs = list(objs)
         now = database_time()
         for execution in objs:
@@ -149,5 +157,5 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return super().delete()
 
     def lock(self) -> None:
-        """Lock the rows for deletion, in key order like every other lock of several."""
+        """Lock the rows for deletion, in the order of their keys, as every writer does."""
         list(self.order_by("pk").select_for_update(of=("self",)).values_list("pk"))

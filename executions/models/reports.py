@@ -1,4 +1,4 @@
-"""What runs report of themselves: one set of rules for a single report and for many in one transaction."""
+"""The rules for what runs report, the same for one report and for many in one transaction."""
 
 import json
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Report(NamedTuple):
-    """What a run says of itself: one of the last three at least."""
+    """A run's status, progress and results; at least one of them is given."""
 
     execution_id: UUID
     status: str | None = None
@@ -27,9 +27,9 @@ class Report(NamedTuple):
     results: Any = None
 
     def change_from(self, current: Status) -> Change | StatusChangeError:
-        """What it changes in an execution with that status, or why it is refused.
+        """The change of an execution that has the status ``current``, or why the report is refused.
 
-        The end that is reported once more is refused, too, unless :func:`is_duplicate` says otherwise.
+        A final report that comes again is refused too, so ask :meth:`is_duplicate` first.
         """
         status = Status(self.status) if self.status else None
         if status in (None, current):
@@ -41,7 +41,7 @@ class Report(NamedTuple):
         return Change(self.execution_id, status, self.progress, self.results)
 
     def is_duplicate(self, current: Status, progress: int, results: Any) -> bool:
-        """Whether it says that the execution ended as it did; what it does not mention does not matter."""
+        """Whether it repeats how the execution has ended; only what the report contains is compared."""
         return (
             self.status == current
             and current in TERMINAL
@@ -50,29 +50,29 @@ class Report(NamedTuple):
         )
 
     def log_line(self, refusal: StatusChangeError) -> ExecutionLog:
-        """What is kept of it in the execution's log when it is refused: all of it."""
+        """The line of the execution's log that keeps the whole report when it is refused."""
         given = {"status": self.status, "progress": self.progress, "results": self.results}
-        told = json.dumps({name: value for name, value in given.items() if value is not None})
-        text = f"{refusal} Reported: {told}"
+        content = json.dumps({name: value for name, value in given.items() if value is not None})
+        text = f"{refusal} Reported: {content}"
         return ExecutionLog(execution_id=self.execution_id, text=text, level="WARNING")
 
 
 def store_reports(
     executions: "ExecutionQuerySet", reports: Sequence[Report], attribution: Attribution
 ) -> list[StatusChangeError | None]:
-    """What :meth:`ExecutionQuerySet.accept_reports` does in its transaction."""
+    """Do what :meth:`ExecutionQuerySet.accept_reports` promises, inside a transaction."""
     current_status = _lock(executions, {report.execution_id for report in reports})
     refusals: list[StatusChangeError | None] = [None] * len(reports)
     ended: list[UUID] = []
     for places in _rounds(reports):
         changes = []
-        stored = _stored_ends(executions, (reports[place] for place in places), current_status)
+        ended_before = _ends_reported_again(executions, (reports[place] for place in places), current_status)
         for place in places:
             report = reports[place]
             current = current_status.get(report.execution_id)
             if current is None:
                 refusals[place] = ExecutionGone(f"Execution {report.execution_id} has been deleted.")
-            elif not report.is_duplicate(current, *stored.get(report.execution_id, (0, None))):
+            elif not report.is_duplicate(current, *ended_before.get(report.execution_id, (0, None))):
                 change = report.change_from(current)
                 if isinstance(change, Change):
                     changes.append(change)
@@ -92,13 +92,13 @@ def store_reports(
 
 
 def _lock(executions: "ExecutionQuerySet", ids: set[UUID]) -> dict[UUID, Status]:
-    """Hold these rows, in key order like everybody, and return their statuses."""
+    """Lock these rows, in the order of their keys, and return their statuses."""
     rows = executions.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
     return {pk: Status(status) for pk, status in rows.values_list("pk", "status")}
 
 
 def _rounds(reports: Sequence[Report]) -> list[list[int]]:
-    """The places of the reports, by rounds: one execution's reports each in a round of their own."""
+    """The indexes of the reports, in rounds: a round has at most one report of each execution."""
     seen: Counter[UUID] = Counter()
     rounds: dict[int, list[int]] = defaultdict(list)
     for place, report in enumerate(reports):
@@ -107,10 +107,10 @@ def _rounds(reports: Sequence[Report]) -> list[list[int]]:
     return list(rounds.values())
 
 
-def _stored_ends(
+def _ends_reported_again(
     executions: "ExecutionQuerySet", reports: Iterable[Report], current_status: Mapping[UUID, Status]
 ) -> dict[UUID, tuple[int, Any]]:
-    """Progress and results of the executions whose end is reported once more."""
+    """Progress and results of the executions whose end is reported again."""
     ids = [
         report.execution_id
         for report in reports

@@ -3,7 +3,9 @@
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -29,10 +31,22 @@ def validate_command(value: object) -> None:
         raise ValidationError('A command is a non-empty list of strings, such as ["python", "-V"].')
 
 
+VIEW = ("executions.view_script", "executions.change_script")
+
+
 class ScriptQuerySet(models.QuerySet["Script"]):
     def visible_to(self, user: "User") -> Self:
-        """Staff see every script, others only the published ones."""
-        return self if user.is_staff else self.filter(published=True)
+        """Staff who may view scripts see every one, others only the published ones."""
+        return self if user.may(*VIEW) else self.filter(published=True)
+
+    def with_recent_runs(self, most: int) -> Self:
+        """With ``last_run``, a time, and ``recent``: so many newest outcomes, None of what has not ended."""
+        runs = apps.get_model("executions.Execution").objects.filter(script=models.OuterRef("pk"))
+        newest = runs.order_by("-start_date", "-id")
+        return self.annotate(
+            recent=ArraySubquery(newest.values("outcome")[:most]),
+            last_run=models.Subquery(newest.values("start_date")[:1]),
+        )
 
     @retry_deadlocks
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -69,9 +83,17 @@ class Script(models.Model):
 
     class Meta:
         ordering = ["slug"]
+        permissions = [("run_script", "Can run published scripts")]
 
     def __str__(self) -> str:
         return self.name
+
+    def may_be_run_by(self, user: "User") -> bool:
+        """Users run what is published. Staff need a permission, and another for what is not published."""
+        if not user.is_staff:
+            return self.published
+        may_run = user.has_perm("executions.run_script")
+        return may_run and (self.published or user.has_perm("executions.change_script"))
 
     @retry_deadlocks
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
@@ -81,7 +103,7 @@ class Script(models.Model):
     def run(
         self, user: "User", params: dict[str, Any] | None = None, *, source: str = "", reason: str = ""
     ) -> "Execution":
-        """Create an execution for ``user``, and hand it to a worker after commit."""
+        """Create an execution for ``user``, and queue it for a worker after the commit."""
         with attributed_to(user, source, reason):
             execution = self.executions.create(user=user, params=params or {}, queued_at=Now())
             dispatch.run_execution(execution.pk)

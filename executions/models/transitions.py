@@ -1,4 +1,4 @@
-"""The SQL that changes statuses; the triggers of the database write the status log (see docs/ledger.md)."""
+"""The SQL that changes statuses. The database's triggers write the status log: see docs/ledger.md."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -13,7 +13,7 @@ from status.exceptions import UnknownStatus
 from status.models import StatusLog
 from status.states import TERMINAL, Status, in_order
 
-from .autocommit import CommitsItself, preparing_cursor
+from .autocommit import CommitWithStatement, prepared_cursor
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gef_project.accounts.models import User
 
-# What the database lets a transaction do to a status; see status/migrations/sql/0004_ledger.sql.
+# What a statement may do to a status; the triggers in status/migrations/sql/0004_ledger.sql check it.
 TRANSITION, REPAIR = "transition", "repair"
 
 _LOG_FIELDS = [field.attname for field in StatusLog._meta.concrete_fields]  # also the names of its columns
@@ -34,7 +34,7 @@ _UPDATE_ONE = f"""
 
 _TERMINAL = ", ".join(f"'{status}'" for status in in_order(TERMINAL))
 
-# What update_execution_status does, for many. A change without a value leaves the column as it is.
+# What the SQL function update_execution_status does, for many rows. A NULL leaves the column as it is.
 _UPDATE_MANY = f"""
     UPDATE executions_execution AS execution SET
         status = coalesce(change.status_to, execution.status),
@@ -54,12 +54,13 @@ _UPDATE_MANY = f"""
     FROM ({{changes}}) AS change WHERE execution.id = change.id
 """
 
-# Rows are locked in the order of their keys, by everybody: so nobody deadlocks.
+# Every writer locks rows in the order of their keys, so that none deadlock; MATERIALIZED locks each once.
 _SAME_CHANGE = (
-    "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM ({})"
+    "SELECT pk AS id, %s::text AS status_to, %s::smallint AS progress, %s::json AS results FROM locked"
 )
 _UPDATE_ALL = f"""
-    WITH changed AS ({_UPDATE_MANY.format(changes=_SAME_CHANGE + " AS locked")} RETURNING execution.id)
+    WITH locked AS MATERIALIZED ({{}}),
+        changed AS ({_UPDATE_MANY.format(changes=_SAME_CHANGE)} RETURNING execution.id)
     SELECT count(*), array_agg(id) FILTER (WHERE %s) FROM changed
 """
 _UPDATE_EACH = _UPDATE_MANY.format(
@@ -69,7 +70,7 @@ _UPDATE_EACH = _UPDATE_MANY.format(
 
 
 class Attribution(NamedTuple):
-    """Who changes a status, by what, and why."""
+    """Who changes a status, through what, and why."""
 
     actor: "User | None" = None
     source: str = ""
@@ -77,7 +78,7 @@ class Attribution(NamedTuple):
 
 
 class Change(NamedTuple):
-    """New values of an execution's columns; None: the column stays as it is."""
+    """New values of an execution's columns; None leaves a column as it is."""
 
     execution_id: UUID
     status: Status | None = None
@@ -85,8 +86,8 @@ class Change(NamedTuple):
     results: Any = None
 
 
-class Stored(NamedTuple):
-    """What a single change of a status has written."""
+class UpdateResult(NamedTuple):
+    """The new row of the status log, and the execution's columns as they are now."""
 
     log: StatusLog
     started_at: "datetime | None"
@@ -94,7 +95,7 @@ class Stored(NamedTuple):
     progress: int
 
 
-def known_status(value: str) -> Status:
+def parse_status(value: str) -> Status:
     """
     Raises:
         UnknownStatus
@@ -107,37 +108,37 @@ def known_status(value: str) -> Status:
 
 def update_one(
     change: Change, expected: str, attribution: Attribution, permission: str = TRANSITION
-) -> Stored | None:
-    """Change the status of one execution, if it is ``expected``; a transaction of its own outside of any.
+) -> UpdateResult | None:
+    """Change the status of one execution if it is ``expected``. Outside of a transaction it commits.
 
     Returns:
-        None if it is not, and nothing has changed.
+        None if the execution has another status; then nothing has changed.
     """
     actor, source, reason = attribution
-    database = connections[DEFAULT_DB_ALIAS]  # itself: each look through ``connection`` costs a microsecond
+    database = connections[DEFAULT_DB_ALIAS]  # the proxy ``connection`` would cost a microsecond each time
     values = [change.execution_id, expected, change.status, *_values(change)]
     values += [actor.pk if actor else None, source, reason, permission]
-    cursor = preparing_cursor(database)
-    with CommitsItself(database):
+    cursor = prepared_cursor(database)
+    with CommitWithStatement(database):
         cursor.execute(_UPDATE_ONE, values)
         row = cursor.fetchone()
     if row[0] is None:
         return None
     size = len(_LOG_FIELDS)
-    return Stored(StatusLog.from_db(database.alias, _LOG_FIELDS, row[:size]), *row[size:])
+    return UpdateResult(StatusLog.from_db(database.alias, _LOG_FIELDS, row[:size]), *row[size:])
 
 
 def update_all(
     locked: str, params: Iterable[Any], change: Change, attribution: Attribution
 ) -> tuple[int, list[UUID]]:
-    """Make the same change to the executions whose ``pk`` the query ``locked`` selects and locks.
+    """Make the same change to all executions whose ``pk`` the query ``locked`` selects and locks.
 
-    Its ``execution_id`` does not matter. Inside a transaction.
+    Call it inside a transaction. The change's ``execution_id`` is ignored.
 
     Returns:
-        How many there are, and the ids of those that have ended by it.
+        How many executions have changed, and the ids of those that have ended by it.
     """
-    values = [change.status, *_values(change), *params, change.status in TERMINAL]
+    values = [*params, change.status, *_values(change), change.status in TERMINAL]
     permitted = attributed_to(*attribution, permission=TRANSITION, savepoint=False)
     with permitted, connection.cursor() as cursor:
         cursor.execute(_UPDATE_ALL.format(locked), values)
@@ -146,9 +147,9 @@ def update_all(
 
 
 def update_each(changes: Sequence[Change], attribution: Attribution) -> None:
-    """Make changes that differ from row to row, one of a row at most.
+    """Make changes that differ from row to row, at most one for each row.
 
-    The caller holds the rows' locks, and knows that the changes are legal. Inside a transaction.
+    Call it inside a transaction that has locked the rows, with changes that are legal.
     """
     columns: list[Any] = [
         [change.execution_id for change in changes],
@@ -161,7 +162,7 @@ def update_each(changes: Sequence[Change], attribution: Attribution) -> None:
 
 
 def _values(change: Change) -> list[Any]:
-    """Progress and results as the driver takes them."""
+    """Progress and results as database values."""
     progress, results = _fields()
     return [
         progress.get_db_prep_save(change.progress, connection),

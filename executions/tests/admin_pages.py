@@ -1,4 +1,4 @@
-"""The pages of the admin, and how tests use them."""
+"""Helpers for tests of the admin: URLs, logging in, and running actions."""
 
 from typing import Any
 
@@ -29,11 +29,11 @@ def messages(response: Any) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
-def act(client: Client, action: str, *rows: Execution | Script, url: str = LIST, **fields: str) -> Any:
+def run_action(client: Client, action: str, *rows: Execution | Script, url: str = LIST, **fields: str) -> Any:
     pks = [row.pk for row in rows]
     return client.post(url, {"action": action, "_selected_action": pks, **fields})
 
 
-def last_move() -> tuple[object, ...]:
+def last_transition() -> tuple[object, ...]:
     log = StatusLog.objects.newest()
     return log.status_from, log.status_to, log.actor, log.source

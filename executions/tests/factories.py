@@ -19,7 +19,7 @@ class ScriptFactory(factory.django.DjangoModelFactory[Script]):
 
 
 class ExecutionFactory(factory.django.DjangoModelFactory[Execution]):
-    """An execution; one with another status than PENDING has moved there through the door."""
+    """An execution; one with a status other than PENDING gets it by update_status."""
 
     class Meta:
         model = Execution

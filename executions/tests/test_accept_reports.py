@@ -1,4 +1,4 @@
-"""Many reports in one transaction come to what as many single ones come to."""
+"""Many reports in one transaction have the same effect as single ones."""
 
 from itertools import product
 from typing import Any
@@ -30,8 +30,8 @@ REPORTS: list[dict[str, Any]] = [
 ]
 
 
-def trace(execution: Execution) -> tuple[object, ...]:
-    """All that a report can change."""
+def effects_on(execution: Execution) -> tuple[object, ...]:
+    """All that a report can change of an execution."""
     execution.refresh_from_db()
     return (
         execution.status,
@@ -44,7 +44,7 @@ def trace(execution: Execution) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_each_report_in_each_status_does_what_it_does_alone(status: Status) -> None:
+def test_each_report_in_each_status_has_the_effect_of_a_single_one(status: Status) -> None:
     alone = [ExecutionFactory(status=status) for _ in REPORTS]
     together = [ExecutionFactory(status=status) for _ in REPORTS]
     expected = []
@@ -58,7 +58,7 @@ def test_each_report_in_each_status_does_what_it_does_alone(status: Status) -> N
         source="worker",
     )
     assert [(type(error), vars(error)) if error else None for error in refusals] == expected
-    assert [trace(execution) for execution in together] == [trace(execution) for execution in alone]
+    assert [effects_on(execution) for execution in together] == [effects_on(execution) for execution in alone]
     assert first_fault() is None
 
 
@@ -80,8 +80,8 @@ def test_reports_of_one_execution_are_applied_in_their_order(execution: Executio
     assert [type(refusal).__name__ for refusal in refusals] == ["NoneType"] * 6 + ["IllegalTransition"]
     execution.refresh_from_db()
     assert (execution.progress, execution.results) == (100, {"a": 1})
-    moves = execution.status_logs.order_by("id").values_list("status_to", "actor", "source")
-    assert list(moves)[1:] == [("RUNNING", admin.pk, "api"), ("FINISHED", admin.pk, "api")]
+    transitions = execution.status_logs.order_by("id").values_list("status_to", "actor", "source")
+    assert list(transitions)[1:] == [("RUNNING", admin.pk, "api"), ("FINISHED", admin.pk, "api")]
     assert first_fault() is None
 
 
@@ -98,7 +98,7 @@ def test_the_number_of_statements_does_not_grow(django_assert_num_queries) -> No
         )
     ]
     before = StatusLog.objects.newest().id
-    with django_assert_num_queries(6):  # lock; who, change, put back; and the savepoint of a test
+    with django_assert_num_queries(6):  # lock; attribute, change, reset; and the savepoint of a test
         assert Execution.objects.accept_reports(reports) == [None] * 30
     changed = StatusLog.objects.after(before).values_list("execution", flat=True)
     assert list(changed) == sorted(report.execution_id for report in reports)

@@ -1,51 +1,20 @@
 """The admin as somebody uses it: a real browser, against a real server."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from django.db import connection
-from playwright.sync_api import Page, expect, sync_playwright
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from executions.models import Execution
 from gef_project.accounts.models import User
+from gef_project.common.tests.browser import log_in
 from status.models import StatusLog
 from status.states import Status
 
 from .factories import ExecutionFactory
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-PASSWORD = "a long enough phrase"
-
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
-]
-
-
-@pytest.fixture
-def browser_page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    # Playwright runs an event loop in this thread. Django expects no queries there, and gives them a
-    # connection of their own, which would outlive the test.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, which is who runs the tests in a container.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_page(base_url=live_server.url)
-        browser.close()
-        connection.close()
-
-
-def log_in(page: Page, admin: User) -> None:
-    admin.set_password(PASSWORD)
-    admin.save()
-    page.goto("/admin/")
-    page.get_by_label("Email").fill(admin.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_from_the_ledger_to_an_execution_and_back(
@@ -60,18 +29,20 @@ def test_from_the_ledger_to_an_execution_and_back(
     rows = page.locator("#result_list tbody tr")
     expect(rows).to_have_count(StatusLog.objects.count())
 
-    page.locator("#changelist-filter").get_by_role("link", name="Worker").click()
+    page.get_by_label("Source").select_option("Worker")
+    page.get_by_role("button", name="Search").click()
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Pending → Running")
 
     rows.get_by_role("link", name=str(execution.pk)[:8]).click()
-    expect(page.get_by_role("heading", name=str(execution.pk))).to_be_visible()
+    expect(page.get_by_role("heading", name=execution.script.name)).to_contain_text("Running")
+    page.get_by_role("link", name="History").click()
     expect(page.locator("#status-history tbody tr")).to_have_count(2)
 
     page.get_by_role("link", name="Executions").last.click()
-    page.get_by_role("row", name=str(execution.pk)).get_by_role("checkbox").check()
-    page.get_by_label("Action:").select_option("Cancel selected executions")
-    page.get_by_role("button", name="Go").click()
+    page.get_by_role("row", name=str(execution.pk)[:8]).get_by_role("checkbox").check()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel 1").click()
     expect(page.locator(".messagelist")).to_have_text("Cancelled: 1.")
 
     page.get_by_role("link", name="Status logs").click()

@@ -1,4 +1,4 @@
-"""Reporting of, and cancelling, many executions by one request."""
+"""Report of many executions, and cancel many, by one request."""
 
 from datetime import timedelta
 from typing import Any
@@ -63,7 +63,7 @@ def test_each_report_has_its_own_result_in_the_same_order(execution: Execution, 
 
 
 @pytest.mark.django_db
-def test_a_refused_report_is_told_and_kept_as_a_single_one_is(admin: User) -> None:
+def test_a_refused_report_is_answered_and_logged_like_a_single_one(admin: User) -> None:
     alone, together = ExecutionFactory(status="CANCELLED"), ExecutionFactory(status="CANCELLED")
     body: dict[str, Any] = {"status": "RUNNING", "results": {"a": 1}}
     single = client_of(admin).patch(f"{LIST}/{alone.pk}", body)
@@ -91,22 +91,22 @@ def test_an_empty_list_has_no_results(admin: User) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("body", [{}, {"status": "RUNNING"}, "RUNNING", None])
-def test_what_is_no_list_is_refused(admin: User, body: object) -> None:
+def test_a_body_that_is_not_a_list_is_refused(admin: User, body: object) -> None:
     answer = client_of(admin).patch(LIST, body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
 @pytest.mark.django_db
-def test_a_list_may_have_so_many_reports(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST_REPORTS", 2)
+def test_a_list_with_too_many_reports_is_refused(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "MAX_REPORTS", 2)
     assert len(report(admin, 1, 2)) == 2
     answer = client_of(admin).patch(LIST, [1, 2, 3])
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 @pytest.fixture
-def held(transactional_db: None):
-    """An execution whose row another connection holds; this one does not wait for long."""
+def locked_execution(transactional_db: None):
+    """An execution whose row another connection has locked; this connection waits for only 50 ms."""
     execution = ExecutionFactory(status="READY")
     other = connection.copy()
     with other.cursor() as cursor:
@@ -122,13 +122,13 @@ def held(transactional_db: None):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("chunks_of_two")
-def test_a_chunk_that_is_busy_fails_alone(held: Execution, admin: User) -> None:
+def test_a_chunk_that_is_busy_fails_alone(locked_execution: Execution, admin: User) -> None:
     before, beside, after, last = ExecutionFactory.create_batch(4)
     results = report(
         admin,
         {"id": str(before.pk), "status": "RUNNING"},
         {"id": str(before.pk), "progress": 1},
-        {"id": str(held.pk), "status": "RUNNING"},
+        {"id": str(locked_execution.pk), "status": "RUNNING"},
         {"id": str(beside.pk), "status": "RUNNING"},
         {"id": str(after.pk), "status": "RUNNING"},
         {"id": str(beside.pk), "status": "FINISHED"},  # must not overtake
@@ -136,15 +136,17 @@ def test_a_chunk_that_is_busy_fails_alone(held: Execution, admin: User) -> None:
     )
     assert [result["status"] for result in results] == [200, 200, 503, 503, 200, 503, 200]
     assert results[2]["error"]["code"] == "busy"
-    statuses = [Execution.objects.get(pk=one.pk).status for one in (before, held, beside, after, last)]
+    statuses = [
+        Execution.objects.get(pk=one.pk).status for one in (before, locked_execution, beside, after, last)
+    ]
     assert statuses == ["RUNNING", "READY", "PENDING", "RUNNING", "RUNNING"]
     assert first_fault() is None
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("chunks_of_two")
-def test_no_chunk_is_begun_when_the_time_is_over(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "TIME_TO_BEGIN", 0)
+def test_no_chunk_is_started_when_the_time_is_over(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "TIME_TO_START", 0)
     executions = ExecutionFactory.create_batch(3)
     results = report(admin, *({"id": str(one.pk), "status": "RUNNING"} for one in executions))
     assert {result["status"] for result in results} == {503}
@@ -161,7 +163,7 @@ def cancel(caller: User, **body: object) -> dict[str, int]:
 
 
 @pytest.mark.django_db
-def test_unless_it_is_meant_nothing_is_cancelled(execution: Execution, owner: User) -> None:
+def test_by_default_nothing_is_cancelled(execution: Execution, owner: User) -> None:
     answer = cancel(owner, status=["PENDING"])
     assert answer == {"dry_run": True, "matched": 1, "cancelled": 0, "remaining": 1}
     assert Execution.objects.get().status == "PENDING"
@@ -169,7 +171,7 @@ def test_unless_it_is_meant_nothing_is_cancelled(execution: Execution, owner: Us
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("chunks_of_two")
-def test_all_that_meet_every_condition_are_cancelled(owner: User, admin: User) -> None:
+def test_executions_that_meet_every_condition_are_cancelled(owner: User, admin: User) -> None:
     script = ScriptFactory(slug="chosen")
     chosen = ExecutionFactory.create_batch(5, script=script, user=owner, status="RUNNING")
     others = [
@@ -199,7 +201,7 @@ def test_all_that_meet_every_condition_are_cancelled(owner: User, admin: User) -
 
 
 @pytest.mark.django_db
-def test_a_script_is_meant_by_its_id_too(execution: Execution, owner: User) -> None:
+def test_a_script_can_be_given_by_its_id(execution: Execution, owner: User) -> None:
     assert cancel(owner, script=str(execution.script_id), dry_run=False)["cancelled"] == 1
 
 
@@ -236,9 +238,9 @@ def test_a_filter_that_is_not_clear_is_refused(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("chunks_of_two")
-def test_what_is_held_by_another_remains(held: Execution, admin: User) -> None:
+def test_an_execution_that_is_locked_remains(locked_execution: Execution, admin: User) -> None:
     ExecutionFactory.create_batch(3)
     answer = cancel(admin, status=list(Status)[:3], dry_run=False)
     assert answer == {"dry_run": False, "matched": 4, "cancelled": 2, "remaining": 2}
-    assert Execution.objects.get(pk=held.pk).status == "READY"
+    assert Execution.objects.get(pk=locked_execution.pk).status == "READY"
     assert first_fault() is None

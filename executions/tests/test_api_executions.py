@@ -19,7 +19,7 @@ from .factories import ExecutionFactory
 pytestmark = pytest.mark.django_db
 
 LIST = "/api/v1/execution"
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def ids(answer) -> list[str]:
@@ -49,11 +49,11 @@ def test_an_execution_has_these_keys(execution: Execution, owner: User) -> None:
 def test_every_date_is_in_utc_with_six_digits(execution: Execution, owner: User) -> None:
     execution.cancel()
     data = client_of(owner).get(f"{LIST}/{execution.pk}").json()["data"]
-    assert MOMENT.fullmatch(data["start_date"])
-    assert MOMENT.fullmatch(data["end_date"])
+    assert TIMESTAMP.fullmatch(data["start_date"])
+    assert TIMESTAMP.fullmatch(data["end_date"])
 
 
-def test_more_is_included_when_asked_for(execution: Execution, owner: User, script: Script) -> None:
+def test_include_adds_keys(execution: Execution, owner: User, script: Script) -> None:
     line = execution.log("hello", "INFO")
     execution.cancel()
     query = {
@@ -69,7 +69,7 @@ def test_more_is_included_when_asked_for(execution: Execution, owner: User, scri
     assert {"id", "results"} <= set(data)
 
 
-def test_staff_may_include_whose_it_is(execution: Execution, admin: User, owner: User) -> None:
+def test_staff_may_include_the_owners_name_and_email(execution: Execution, admin: User, owner: User) -> None:
     data = client_of(admin).get(f"{LIST}/{execution.pk}?include=user_name,user_email").json()["data"]
     assert (data["user_name"], data["user_email"]) == (owner.name, owner.email)
 
@@ -157,7 +157,7 @@ def test_staff_see_all_and_can_ask_for_one_users(execution: Execution, admin: Us
     assert ids(client_of(admin).get(f"{LIST}/user")) == [str(own.pk)]
 
 
-def test_the_list_can_be_narrowed(execution: Execution, owner: User) -> None:
+def test_the_list_can_be_filtered(execution: Execution, owner: User) -> None:
     other = ExecutionFactory(user=owner, status=Status.RUNNING)
     Execution.objects.filter(pk=other.pk).update(start_date=timezone.now() - timedelta(days=3))
     today = timezone.now().date()
@@ -194,7 +194,7 @@ def test_an_owner_cancels(owner: User, status: Status, queued: bool) -> None:
     assert answer.status_code == 202
     data = answer.json()["data"]
     assert data["execution"]["status"] == "CANCELLED"
-    assert MOMENT.fullmatch(data["execution"]["end_date"])
+    assert TIMESTAMP.fullmatch(data["execution"]["end_date"])
     assert data["cancellation_details"] == {
         "execution_id": str(execution.pk),
         "previous_status": status,

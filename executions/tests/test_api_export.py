@@ -17,9 +17,9 @@ from gef_project.common.export import POSITION_HEADER
 from status.models import StatusLog
 from status.states import Status
 
+from .export_connections import count_export_connections
 from .factories import ExecutionFactory, ScriptFactory
 from .processes import eventually
-from .snapshots import count_snapshots
 
 pytestmark = pytest.mark.django_db(transaction=True)  # an export has a connection of its own
 
@@ -81,7 +81,7 @@ def test_a_row_of_the_status_log_says_what_the_list_says(execution: Execution, a
     assert rows(admin, STATUS_LOG) == texts
 
 
-def test_what_a_spreadsheet_would_run_is_a_text(owner: User, admin: User) -> None:
+def test_text_that_a_spreadsheet_would_run_as_a_formula_is_escaped(owner: User, admin: User) -> None:
     names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a "b", c\r\nd', "É ∑ 漢", "1-1", "'=1"]
     scripts = [ScriptFactory(name=name) for name in names]
     for script in scripts:
@@ -94,16 +94,16 @@ def test_what_a_spreadsheet_would_run_is_a_text(owner: User, admin: User) -> Non
 @pytest.mark.parametrize("field", ["start_date", "end_date"])
 def test_both_ends_of_the_time_are_included(script: Script, admin: User, field: str) -> None:
     made = ExecutionFactory.create_batch(4, script=script, status=Status.FAILED)
-    moment = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=5)
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=5)
     for days, execution in enumerate(made):
-        dates = {"start_date": moment - timedelta(days=9), field: moment + timedelta(days=days)}
-        Execution.objects.filter(pk=execution.pk).update(**{"end_date": moment, **dates})
+        dates = {"start_date": midnight - timedelta(days=9), field: midnight + timedelta(days=days)}
+        Execution.objects.filter(pk=execution.pk).update(**{"end_date": midnight, **dates})
 
     def found(**query: Any) -> list[int]:
         order = [str(execution.pk) for execution in made]
         return [order.index(row["id"]) for row in rows(admin, date_field=field, **query)]
 
-    second, third = (moment + timedelta(days=days) for days in (1, 2))
+    second, third = (midnight + timedelta(days=days) for days in (1, 2))
     assert found() == [0, 1, 2, 3]
     assert found(date_from=second.isoformat(), date_to=third.isoformat()) == [1, 2]
     assert found(date_from=third.date()) == [2, 3]
@@ -135,11 +135,11 @@ def test_what_cannot_be_read_is_refused(admin: User, path: str, query: dict[str,
     answer = client_of(admin).get(path, query, headers={"Accept": "text/csv"})
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) == set(query)
-    assert count_snapshots() == 0
+    assert count_export_connections() == 0
 
 
 @pytest.mark.parametrize("path", [EXECUTIONS, STATUS_LOG])
-def test_it_is_as_everything_was_at_one_moment(execution: Execution, admin: User, path: str) -> None:
+def test_an_export_shows_all_rows_as_of_one_time(execution: Execution, admin: User, path: str) -> None:
     before = lines(admin, path)
     answer: Any = client_of(admin).get(path, {"format": "jsonl"}, headers={"Accept": "application/x-ndjson"})
     position = StatusLog.objects.newest().pk
@@ -153,11 +153,11 @@ def test_it_is_as_everything_was_at_one_moment(execution: Execution, admin: User
     assert f"-{position}.jsonl" in answer["Content-Disposition"]
 
 
-def test_an_answer_that_nobody_reads_leaves_nothing_open(execution: Execution, admin: User) -> None:
+def test_a_response_that_nobody_reads_closes_its_connection(execution: Execution, admin: User) -> None:
     answer = client_of(admin).get(EXECUTIONS)
     assert isinstance(answer, StreamingHttpResponse)
-    assert count_snapshots() == 1
+    assert count_export_connections() == 1
     answer.close()
-    assert eventually(lambda: count_snapshots() == 0)
+    assert eventually(lambda: count_export_connections() == 0)
     assert b"".join(client_of(admin).head(EXECUTIONS)) == b""
-    assert eventually(lambda: count_snapshots() == 0)
+    assert eventually(lambda: count_export_connections() == 0)

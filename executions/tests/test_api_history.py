@@ -1,4 +1,4 @@
-"""An execution's moves, and the time between them."""
+"""An execution's transitions, and the time between them."""
 
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -24,11 +24,11 @@ def history(caller: User | Execution, execution: Execution):
     return answer.json()
 
 
-def moment(text: str) -> datetime:
+def parsed(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
-def test_each_move_says_when_who_and_why(execution: Execution, owner: User, admin: User) -> None:
+def test_each_transition_says_when_who_and_why(execution: Execution, owner: User, admin: User) -> None:
     ExecutionFactory(status="RUNNING")
     execution.update_status("READY", source="worker")
     execution.cancel(actor=admin, source="api", reason="too slow")
@@ -54,25 +54,25 @@ def test_each_move_says_when_who_and_why(execution: Execution, owner: User, admi
     }
 
 
-def test_the_time_in_a_status_lasts_until_the_next_move(execution: Execution) -> None:
+def test_the_time_in_a_status_lasts_until_the_next_transition(execution: Execution) -> None:
     execution.update_status("RUNNING")
     execution.update_status("FAILED")
     rows = history(execution, execution)["data"]
-    moments = [moment(row["timestamp"]) for row in rows]
-    spent = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
+    times = [parsed(row["timestamp"]) for row in rows]
+    spent = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
     assert [row["seconds"] for row in rows] == [*spent, None]
 
 
-def test_what_has_not_ended_is_still_where_it_is(execution: Execution) -> None:
+def test_the_last_status_lasts_until_now(execution: Execution) -> None:
     before = timezone.now()
     [row] = history(execution, execution)["data"]
-    created = moment(row["timestamp"])
+    created = parsed(row["timestamp"])
     assert (before - created).total_seconds() <= row["seconds"]
     assert row["seconds"] <= (timezone.now() - created).total_seconds()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_says_when_the_first_moves_are_no_longer_kept(execution: Execution, admin: User) -> None:
+def test_it_says_when_the_first_transitions_are_no_longer_kept(execution: Execution, admin: User) -> None:
     execution.update_status("RUNNING")
     old = StatusLog.objects.newest()
     execution.update_status("FINISHED")

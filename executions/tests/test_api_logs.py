@@ -1,4 +1,4 @@
-"""The log of an execution: lines come back to the letter, in the order in which they came."""
+"""The log of an execution: lines are stored unchanged, in the order in which they came."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def log_path(execution: Execution) -> str:
 @pytest.mark.parametrize(
     "text", ["  File <module>\n\tx  \n", "", " ", "javascript:onload=1", "é€𝄞", "x" * 100_000]
 )
-def test_text_is_kept_to_the_letter(execution: Execution, owner: User, text: str) -> None:
+def test_text_is_stored_unchanged(execution: Execution, owner: User, text: str) -> None:
     answer = client_of(execution).post(log_path(execution), {"text": text, "level": "DEBUG"})
     assert answer.status_code == 200
     line = answer.json()["data"]
@@ -57,7 +57,7 @@ def test_what_cannot_be_kept_is_refused(execution: Execution, body: dict[str, st
     assert not execution.logs.exists()
 
 
-def test_lines_are_taken_after_the_end(execution: Execution) -> None:
+def test_lines_are_stored_after_the_end(execution: Execution) -> None:
     execution.cancel()
     answer = client_of(execution).post(log_path(execution), {"text": "bye", "level": "ERROR"})
     assert answer.status_code == 200
@@ -70,10 +70,10 @@ def test_lines_come_oldest_first_and_all_of_them(execution: Execution, owner: Us
     assert [line["text"] for line in lines] == [str(n) for n in range(120)]
 
 
-def test_lines_after_a_moment_or_a_line(execution: Execution, owner: User) -> None:
+def test_lines_after_a_time_or_a_line(execution: Execution, owner: User) -> None:
     first, second, third = (execution.log(str(n), "INFO") for n in range(3))
-    moment = second.register_date.isoformat()
-    for query in (f"start={moment}", f"last-id={second.pk}", f"last-id={first.pk}&start={moment}"):
+    start = second.register_date.isoformat()
+    for query in (f"start={start}", f"last-id={second.pk}", f"last-id={first.pk}&start={start}"):
         lines = client_of(owner).get(f"{log_path(execution)}?{query}").json()["data"]
         assert [line["id"] for line in lines] == [third.pk]
 

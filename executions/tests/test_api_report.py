@@ -151,7 +151,7 @@ def test_progress_after_the_end_is_refused_and_logged(execution: Execution) -> N
     assert '"progress": 100' in line.text
 
 
-def test_an_illegal_move_is_refused_and_logged(execution: Execution) -> None:
+def test_an_illegal_transition_is_refused_and_logged(execution: Execution) -> None:
     execution.cancel()
     answer = report(execution, status="FINISHED", results=RESULTS)
     assert answer.status_code == 409

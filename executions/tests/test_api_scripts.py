@@ -98,11 +98,11 @@ def test_staff_change_a_script(script: Script, admin: User) -> None:
     assert answer.json()["data"]["slug"] == "land-cover"
 
 
-def test_a_run_is_created_and_handed_out_after_commit(
+def test_a_run_is_created_and_queued_after_commit(
     script: Script, owner: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     params = {"task_name": "A", "geojsons": [{"a": "\x00"}], "n": 1}
-    with django_capture_on_commit_callbacks() as handed_out:
+    with django_capture_on_commit_callbacks() as queued:
         answer = client_of(owner).post(f"{LIST}/sums/run?n=2&format=tiff", params)
     assert answer.status_code == 200
     data = answer.json()["data"]
@@ -110,7 +110,7 @@ def test_a_run_is_created_and_handed_out_after_commit(
     assert data["params"] == {**params, "format": "tiff"}
     assert Execution.objects.get(pk=data["id"]).params == data["params"]
     assert data["queued_at"] is not None
-    assert len(handed_out) == 1
+    assert len(queued) == 1
     newest = StatusLog.objects.newest()
     assert (newest.status_from, newest.status_to) == (None, "PENDING")
     assert (newest.actor, newest.source) == (owner, "api")

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from executions.api.filter_fields import SCRIPT_COLUMNS
+from executions.api.filter_fields import SCRIPT_FIELDS
 from executions.models import Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
@@ -95,7 +95,7 @@ def test_who_made_a_script_is_for_staff_to_ask_by_name(script: Script, owner: Us
     assert client_of(owner).get(LIST, {"filter": "user_name='x'"}).status_code == 403
 
 
-@pytest.mark.parametrize("column", SCRIPT_COLUMNS)
+@pytest.mark.parametrize("column", SCRIPT_FIELDS)
 def test_a_list_can_be_sorted_by_every_field(script: Script, admin: User, column: str) -> None:
     for direction in ("asc", "desc"):
         assert client_of(admin).get(LIST, {"sort": f"{column} {direction}"}).status_code == 200

@@ -1,4 +1,4 @@
-"""Creation and deletion are events too, by whatever way they happen."""
+"""Creations and deletions are logged, too, whichever way they are made."""
 
 from collections.abc import Callable
 
@@ -114,8 +114,8 @@ def test_a_deletion_is_logged(delete: Callable[[Execution], None], execution: Ex
 def test_the_log_survives_the_execution_and_its_actor(execution: Execution, owner: User) -> None:
     execution.update_status(Status.FAILED, actor=owner)
     owner.delete()
-    moves = StatusLog.objects.filter(execution_id=execution.pk, actor_id=execution.user_id)
-    assert moves.count() == 2
+    rows = StatusLog.objects.filter(execution_id=execution.pk, actor_id=execution.user_id)
+    assert rows.count() == 2
 
 
 def test_a_deletion_takes_the_lines_of_the_run_along(execution: Execution) -> None:

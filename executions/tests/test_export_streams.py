@@ -1,4 +1,4 @@
-"""What a web server of either kind makes of an export: constant memory, and an end that can be trusted."""
+"""Exports by both kinds of web server: in constant memory, and cut off visibly when they fail."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +14,9 @@ from gef_project.accounts.models import User
 from gef_project.tests.servers import DEPLOYED, EVENT_LOOP, Server, web_server
 from status.models import StatusLog
 
+from .export_connections import count_export_connections, kill_export_connections
 from .factories import ExecutionFactory
 from .processes import eventually
-from .snapshots import count_snapshots, kill_snapshots
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,19 +92,19 @@ def test_it_is_whole_and_in_constant_memory(
 
 
 @pytest.mark.usefixtures("large")
-def test_a_client_that_goes_away_leaves_nothing_open(server: Server, admin: User) -> None:
+def test_a_client_that_disconnects_closes_the_connection(server: Server, admin: User) -> None:
     answer = export(server, admin, include="params")
     answer.raw.read(1000)
-    assert count_snapshots() == 1
+    assert count_export_connections() == 1
     answer.close()
-    assert eventually(lambda: count_snapshots() == 0)
+    assert eventually(lambda: count_export_connections() == 0)
 
 
 @pytest.mark.usefixtures("large")
 def test_an_export_that_fails_is_cut_off(server: Server, admin: User) -> None:
     answer = export(server, admin, include="params")
     answer.raw.read(1000)
-    kill_snapshots()
+    kill_export_connections()
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         answer.content  # noqa: B018
     assert export(server, admin, date_to="2000-01-01").content.count(b"\n") == 1

@@ -1,4 +1,4 @@
-"""``filter`` and ``sort`` over the API, each against the same thing said in plain Python."""
+"""``filter`` and ``sort`` over the API, compared with the same in plain Python."""
 
 import operator
 import re
@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from executions.api.filter_fields import EXECUTION_COLUMNS
+from executions.api.filter_fields import EXECUTION_FIELDS
 from executions.models import Execution, Script
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
@@ -107,8 +107,8 @@ def _values(name: str) -> st.SearchStrategy[Any]:
         case "duration":
             return st.integers(-1, 12) | st.sampled_from([1.5, 4.5, 7.5])
         case "start_date" | "end_date":
-            moment = st.integers(0, 4 * 4).map(lambda quarter: NEW_YEAR + timedelta(days=quarter / 4))
-            return moment | moment.map(datetime.date)
+            time = st.integers(0, 4 * 4).map(lambda quarter: NEW_YEAR + timedelta(days=quarter / 4))
+            return time | time.map(datetime.date)
         case "status":
             return st.sampled_from([*Status, "finished", "Running", "GONE"])
     return st.sampled_from(NAMES) | st.sampled_from(["", "p1.1@EXAMPLE.org", "50\\%"])
@@ -118,7 +118,7 @@ def _comparisons(ids: list[UUID]) -> st.SearchStrategy[tuple[str, str, Any]]:
     patterns = st.text(alphabet="aAbx%_\\'. 05lé", max_size=6) | st.sampled_from(
         ["%", "LAND%", r"a\_b", r"50\%"]
     )
-    ordered = [name for name in EXECUTION_COLUMNS if name not in (*TEXTS, *IDS)]
+    ordered = [name for name in EXECUTION_FIELDS if name not in (*TEXTS, *IDS)]
     return st.one_of(
         *(st.tuples(st.just(name), st.sampled_from(list(COMPARE)), _values(name)) for name in ordered),
         *(st.tuples(st.just(name), st.sampled_from(["=", "!="]), _values(name)) for name in TEXTS),
@@ -177,7 +177,7 @@ def _place(fact: Any) -> tuple[bool, Any]:
 
 @many
 @given(text=st.text(alphabet="status=><'% (),orlike5-T:\0é\\") | st.text())
-def test_garbage_is_refused_and_never_fails(admin: User, text: str) -> None:
+def test_any_text_is_answered_or_refused(admin: User, text: str) -> None:
     for parameter in ("filter", "sort"):
         answer = client_of(admin).get(f"{LIST}?{parameter}={quote(text)}")
         assert answer.status_code in (200, 400)
@@ -204,7 +204,7 @@ def test_garbage_is_refused_and_never_fails(admin: User, text: str) -> None:
         ("id>'00000000-0000-0000-0000-000000000000'", 3),
     ],
 )
-def test_what_means_nothing_is_refused_where_it_stands(admin: User, text: str, position: int) -> None:
+def test_a_mistake_is_refused_with_its_position(admin: User, text: str, position: int) -> None:
     answer = client_of(admin).get(LIST, {"filter": text})
     body = answer.json()
     assert (answer.status_code, body["code"], body["position"]) == (400, "invalid", position)
@@ -213,7 +213,7 @@ def test_what_means_nothing_is_refused_where_it_stands(admin: User, text: str, p
 
 
 @pytest.mark.parametrize("name", ["user_id", "user_name", "user_email"])
-def test_whose_it_is_is_for_staff_to_ask(owner: User, admin: User, name: str) -> None:
+def test_fields_of_the_owner_are_for_staff(owner: User, admin: User, name: str) -> None:
     value = "00000000-0000-0000-0000-000000000000" if name == "user_id" else "x"
     queries: list[dict[str, str]] = [{"filter": f"{name}='{value}'"}, {"sort": name}]
     for query in queries:
@@ -222,7 +222,7 @@ def test_whose_it_is_is_for_staff_to_ask(owner: User, admin: User, name: str) ->
         assert client_of(admin).get(LIST, query).status_code == 200
 
 
-def test_users_are_not_told_of_fields_that_are_not_theirs(owner: User) -> None:
+def test_errors_do_not_tell_users_of_fields_for_staff(owner: User) -> None:
     assert "user_email" not in client_of(owner).get(LIST, {"sort": "colour"}).json()["detail"]
 
 
@@ -239,14 +239,14 @@ def test_a_filter_and_the_other_parameters_hold_together(executions, admin: User
     assert body["total"] == 1
 
 
-def test_a_plus_that_was_lost_is_read_as_one(execution: Execution, owner: User) -> None:
+def test_a_plus_that_was_decoded_as_a_space_is_understood(execution: Execution, owner: User) -> None:
     start = execution.start_date.strftime("%Y-%m-%d %H:%M:%S.%f")
     later = (execution.start_date + timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S.%f")
-    for moment in (f"{start} 00:00", f"{later} 02:00"):
-        assert ids_of(client_of(owner).get(f"{LIST}?filter=start_date='{moment}'")) == [str(execution.pk)]
+    for time in (f"{start} 00:00", f"{later} 02:00"):
+        assert ids_of(client_of(owner).get(f"{LIST}?filter=start_date='{time}'")) == [str(execution.pk)]
 
 
-def test_the_duration_of_what_is_open_goes_on(execution: Execution, owner: User) -> None:
+def test_the_duration_of_an_active_execution_grows(execution: Execution, owner: User) -> None:
     Execution.objects.update(start_date=NEW_YEAR)
     assert ids_of(client_of(owner).get(LIST, {"filter": "duration>1", "sort": "duration desc"}))
 

@@ -1,4 +1,4 @@
-"""The grammar of ``filter`` and ``sort``: what it reads, and where it says that it does not."""
+"""The grammar of ``filter`` and ``sort``, and the positions in its errors."""
 
 from contextlib import suppress
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executions.api.filter_grammar import MOST_TERMS, Unreadable, read_filter, read_sort
+from executions.api.filter_grammar import MAX_TERMS, FilterSyntaxError, read_filter, read_sort
 
 
 def said(text: str) -> list[list[list[tuple[str, str, str]]]]:
@@ -65,7 +65,7 @@ def test_a_filter_is_groups_of_alternatives(
     ],
 )
 def test_what_is_no_filter_says_where_and_what_was_expected(text: str, position: int, expected: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(FilterSyntaxError) as caught:
         read_filter(text)
     assert caught.value.members["position"] == position
     assert caught.value.detail == f"filter: At position {position}: expected {expected}."
@@ -89,20 +89,20 @@ def test_a_sort_is_keys_with_directions(text: str, keys: list[tuple[str, bool]])
     [("-a", 1), ("a,", 3), ("a down", 3), ("a desc asc", 8), ("a;b", 2), ("a.b", 2), ("a='x'", 2)],
 )
 def test_what_is_no_sort_says_where(text: str, position: int) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(FilterSyntaxError) as caught:
         read_sort(text)
     assert caught.value.members["position"] == position
 
 
 @pytest.mark.parametrize(("read", "term"), [(read_filter, "a=1"), (read_sort, "a")])
-def test_there_is_an_end_to_what_one_request_may_ask(read, term: str) -> None:
-    assert len(read(",".join([term] * MOST_TERMS))) == MOST_TERMS
-    with pytest.raises(Unreadable, match="more than 100 terms"):
-        read(",".join([term] * MOST_TERMS + [term]))
+def test_the_number_of_terms_is_limited(read, term: str) -> None:
+    assert len(read(",".join([term] * MAX_TERMS))) == MAX_TERMS
+    with pytest.raises(FilterSyntaxError, match="more than 100 terms"):
+        read(",".join([term] * MAX_TERMS + [term]))
 
 
 @given(st.text(alphabet="ab='%(),<>! 1.-\\\0é") | st.text())
-def test_whatever_else_comes_is_refused_by_name(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     for read in (read_filter, read_sort):
-        with suppress(Unreadable):
+        with suppress(FilterSyntaxError):
             read(text)

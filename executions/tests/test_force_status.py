@@ -1,4 +1,4 @@
-"""The operator's way past the rules: deliberate, recorded, and the ledger stays true."""
+"""``manage.py force_status``: it is recorded, and the ledger stays correct."""
 
 import uuid
 from io import StringIO
@@ -13,12 +13,12 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.models import StatusLog
 from status.states import ACTIVE, TERMINAL, Status
-from status.tests.histories import behind_the_ledger
-from status.tests.racing import unfinished
+from status.tests.concurrency import uncommitted
+from status.tests.ledger_builders import execute_without_triggers
 from status.verification import first_fault
 
 from .admin_pages import page
-from .changes import state
+from .change_cases import stored_rows
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,14 +32,14 @@ def ended(owner: User) -> Execution:
 
 
 def force(execution: Execution | uuid.UUID | str, status: str, *options: str) -> str:
-    """As an operator does it who has thought it over."""
+    """Run the command without its question."""
     who = ["--actor", "admin@example.org", "--reason", "wrong input", "--no-input"]
     output = StringIO()
     call_command("force_status", str(execution), status, *who, *options, stdout=output)
     return output.getvalue()
 
 
-def is_guarded(execution: Execution) -> bool:
+def is_protected(execution: Execution) -> bool:
     try:
         with transaction.atomic():
             Execution.objects.filter(pk=execution.pk).update(status=Status.PENDING, end_date=None)
@@ -64,7 +64,7 @@ def test_an_ended_execution_gets_another_end(ended: Execution, admin: User) -> N
     assert log.reason == "wrong input"
     assert f"went from FINISHED to FAILED; row {log.id} of the status log records it.\n" in said
     assert first_fault() is None
-    assert is_guarded(ended)
+    assert is_protected(ended)
 
 
 @pytest.mark.parametrize("status_to", Status)
@@ -79,7 +79,7 @@ def test_any_status_can_become_any_other(status_from: Status, status_to: Status)
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.READY, Status.RUNNING])
-def test_it_goes_on_from_there(ended: Execution, status: Status) -> None:
+def test_the_execution_continues_from_there(ended: Execution, status: Status) -> None:
     force(ended, status)
     log = ended.update_status(Status.CANCELLED)
     assert log is not None
@@ -92,7 +92,7 @@ def test_it_goes_on_from_there(ended: Execution, status: Status) -> None:
 
 
 def test_a_status_that_was_changed_without_a_log_row_can_be_put_right(ended: Execution, admin: User) -> None:
-    behind_the_ledger("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
+    execute_without_triggers("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
     assert first_fault() is not None
     StatusLog.objects.append_snapshot(actor=admin, source="repair", reason="found RUNNING")
     force(ended, "FINISHED")
@@ -100,14 +100,14 @@ def test_a_status_that_was_changed_without_a_log_row_can_be_put_right(ended: Exe
 
 
 def test_it_says_when_the_counts_are_not_true(ended: Execution) -> None:
-    behind_the_ledger("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
+    execute_without_triggers("UPDATE executions_execution SET status = 'RUNNING', end_date = NULL")
     assert "executions_running is 0 but should be 1" in force(ended, "FINISHED")
 
 
 def test_the_status_that_it_has_changes_nothing(ended: Execution) -> None:
-    before = state()
+    before = stored_rows()
     assert force(ended, "finished") == f"Execution {ended.pk} is FINISHED already; nothing was changed.\n"
-    assert state() == before
+    assert stored_rows() == before
 
 
 @pytest.mark.parametrize(
@@ -120,15 +120,15 @@ def test_the_status_that_it_has_changes_nothing(ended: Execution) -> None:
         (["{id}", "FAILED", "--reason", "  "], "say why"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(ended: Execution, options: list[str], message: str) -> None:
-    before = state()
+def test_invalid_arguments_are_refused(ended: Execution, options: list[str], message: str) -> None:
+    before = stored_rows()
     with pytest.raises(CommandError, match=message):
         force(*(option.format(id=ended.pk, other=uuid.uuid4()) for option in options))
-    assert state() == before
+    assert stored_rows() == before
 
 
 @pytest.mark.parametrize("missing", ["--actor", "--reason"])
-def test_who_and_why_must_be_said(ended: Execution, missing: str) -> None:
+def test_actor_and_reason_are_required(ended: Execution, missing: str) -> None:
     options = {"--actor": "admin@example.org", "--reason": "wrong input"}
     options.pop(missing)
     with pytest.raises(CommandError, match=missing):
@@ -155,13 +155,15 @@ def test_it_says_what_it_will_do_and_asks(ended: Execution, monkeypatch: pytest.
 def test_without_a_yes_nothing_changes(
     ended: Execution, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = state()
+    before = stored_rows()
     with pytest.raises(CommandError, match=r"Nothing was changed\."):
         ask(ended, answer, monkeypatch)
-    assert state() == before
+    assert stored_rows() == before
 
 
-def test_a_move_while_it_asks_is_not_undone(execution: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transition_while_it_asks_is_not_undone(
+    execution: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("builtins.input", lambda prompt: execution.update_status(Status.RUNNING) and "yes")
     with pytest.raises(CommandError, match="is RUNNING by now, no longer PENDING"):
         ask(execution, "", monkeypatch)
@@ -173,16 +175,16 @@ def test_it_waits_for_a_writer_for_a_bounded_time(
     ended: Execution, execution: Execution, short_lock_timeout: None
 ) -> None:
     with (
-        unfinished(lambda: execution.update_status(Status.RUNNING)),
+        uncommitted(lambda: execution.update_status(Status.RUNNING)),
         pytest.raises(CommandError, match=r"busy; try again\..* Nothing was changed"),
     ):
         force(ended, "FAILED")
     ended.refresh_from_db()
     assert ended.status == Status.FINISHED
-    assert is_guarded(ended)
+    assert is_protected(ended)
 
 
-def test_what_fails_half_way_leaves_the_guards_on(ended: Execution) -> None:
+def test_what_fails_half_way_leaves_the_triggers_on(ended: Execution) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE status_log ADD CONSTRAINT broken CHECK (source <> 'repair') NOT VALID")
     try:
@@ -193,7 +195,7 @@ def test_what_fails_half_way_leaves_the_guards_on(ended: Execution) -> None:
             cursor.execute("ALTER TABLE status_log DROP CONSTRAINT broken")
     ended.refresh_from_db()
     assert ended.status == Status.FINISHED
-    assert is_guarded(ended)
+    assert is_protected(ended)
 
 
 def test_the_history_says_that_it_was_forced(ended: Execution, admin: User) -> None:
@@ -201,8 +203,8 @@ def test_the_history_says_that_it_was_forced(ended: Execution, admin: User) -> N
     force(ExecutionFactory(status=Status.FAILED), "RUNNING")
     ended.update_status(Status.FAILED)
     body = client_of(ended).get(f"/api/v1/execution/{ended.pk}/history").json()
-    moves = [(stay["status_from"], stay["status_to"], stay["source"]) for stay in body["data"]]
-    assert moves == [
+    transitions = [(entry["status_from"], entry["status_to"], entry["source"]) for entry in body["data"]]
+    assert transitions == [
         (None, "PENDING", ""),
         ("PENDING", "RUNNING", ""),
         ("RUNNING", "FINISHED", ""),
@@ -211,7 +213,7 @@ def test_the_history_says_that_it_was_forced(ended: Execution, admin: User) -> N
     ]
     forced = body["data"][3]
     assert (forced["actor"], forced["reason"]) == (str(admin.pk), "wrong input")
-    assert [stay["seconds"] is None for stay in body["data"]] == [False] * 4 + [True]
+    assert [entry["seconds"] is None for entry in body["data"]] == [False] * 4 + [True]
 
 
 @pytest.mark.parametrize("status", [*sorted(ACTIVE), Status.CANCELLED])

@@ -12,10 +12,10 @@ from django.db import Error, OperationalError, connection, transaction
 from executions.models import Execution
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import race, unfinished, waiting_for_the_ledger
+from status.tests.concurrency import pids_waiting_for_ledger, race, uncommitted
 from status.verification import first_fault
 
-from .changes import CHANGES, Change, create_many, delete, move, move_many, state
+from .change_cases import CHANGES, Change, create_many, delete, stored_rows, transition, transition_many
 from .factories import ExecutionFactory
 from .processes import eventually
 
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Interrupted(Exception):
-    """What a test has happen instead of a statement."""
+    """What a test raises in place of a statement."""
 
 
-def fail_here(cursor: Any) -> None:
+def raise_in_python(cursor: Any) -> None:
     raise Interrupted
 
 
-def fail_there(cursor: Any) -> None:
+def fail_on_the_server(cursor: Any) -> None:
     cursor.execute("SELECT 1 / 0")
 
 
@@ -39,7 +39,7 @@ def lose_the_connection(cursor: Any) -> None:
 
 
 class Interruption:
-    """An ``execute_wrapper`` that has ``fail`` happen just before statement number ``nth``."""
+    """An ``execute_wrapper`` that calls ``fail`` just before statement number ``nth``."""
 
     def __init__(self, nth: int, fail: Callable[[Any], None]) -> None:
         self._left, self._fail = nth, fail
@@ -51,7 +51,7 @@ class Interruption:
         return execute(sql, params, many, context)
 
 
-FAILURES = [fail_here, fail_there, lose_the_connection]
+FAILURES = [raise_in_python, fail_on_the_server, lose_the_connection]
 
 
 def make(change: Change, execution: Execution, interruption: Interruption) -> None:
@@ -62,7 +62,7 @@ def make(change: Change, execution: Execution, interruption: Interruption) -> No
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_statement_may_fail(change: Change, execution: Execution) -> None:
-    before, failures = state(), 0
+    before, failures = stored_rows(), 0
     for nth, fail in ((nth, fail) for nth in count(1) for fail in FAILURES):
         try:
             make(change, execution, Interruption(nth, fail))
@@ -70,10 +70,10 @@ def test_any_statement_may_fail(change: Change, execution: Execution) -> None:
         except (Interrupted, Error):
             if fail is lose_the_connection:
                 connection.close()
-        assert state() == before
+        assert stored_rows() == before
         failures += 1
     assert failures >= len(FAILURES)
-    assert state() != before
+    assert stored_rows() != before
     assert first_fault() is None
 
 
@@ -84,11 +84,11 @@ def test_any_statement_may_fail_inside_a_larger_transaction(change: Change, exec
         with transaction.atomic():
             other.update_status(Status.RUNNING)
             with suppress(Error), transaction.atomic():
-                make(change, execution, Interruption(nth, fail_there))
+                make(change, execution, Interruption(nth, fail_on_the_server))
                 break
             other.update_status(Status.FINISHED)
-        moves = StatusLog.objects.after(newest).values_list("execution", "status_to")
-        assert list(moves) == [(other.pk, Status.RUNNING), (other.pk, Status.FINISHED)]
+        rows = StatusLog.objects.after(newest).values_list("execution", "status_to")
+        assert list(rows) == [(other.pk, Status.RUNNING), (other.pk, Status.FINISHED)]
         assert first_fault() is None
     assert nth > 1
     assert first_fault() is None
@@ -97,7 +97,7 @@ def test_any_statement_may_fail_inside_a_larger_transaction(change: Change, exec
 def test_the_connection_may_be_lost_at_the_commit(
     execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = state()
+    before = stored_rows()
 
     def commit() -> None:
         with connection.cursor() as cursor:
@@ -105,10 +105,10 @@ def test_the_connection_may_be_lost_at_the_commit(
 
     with monkeypatch.context() as patch, pytest.raises(OperationalError), transaction.atomic():
         patch.setattr(connection, "_commit", commit)
-        move(execution)
+        transition(execution)
     connection.close()
-    assert state() == before
-    assert execution.update_status(Status.RUNNING) is not None  # by the instance that thinks it is there
+    assert stored_rows() == before
+    assert execution.update_status(Status.RUNNING) is not None  # by an instance that has RUNNING already
     assert first_fault() is None
 
 
@@ -117,25 +117,25 @@ def terminate(pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
 
 
-@pytest.mark.parametrize("change", [move, move_many, create_many, delete])
+@pytest.mark.parametrize("change", [transition, transition_many, create_many, delete])
 def test_the_connection_may_be_lost_while_it_waits_for_the_ledger(
     change: Change, execution: Execution
 ) -> None:
     holder = ExecutionFactory()
-    before = state()
+    before = stored_rows()
 
     def cut() -> None:
-        terminate(*eventually(waiting_for_the_ledger))
+        terminate(*eventually(pids_waiting_for_ledger))
 
-    with unfinished(lambda: holder.update_status(Status.RUNNING)):
+    with uncommitted(lambda: holder.update_status(Status.RUNNING)):
         error, cut_off = race(2, lambda number: change(execution) if number == 0 else cut())
     assert isinstance(error, OperationalError)
     assert cut_off is None
-    assert state() == before
+    assert stored_rows() == before
     assert first_fault() is None
 
 
-def test_who_waits_goes_on_when_the_holder_is_lost(execution: Execution) -> None:
+def test_a_waiting_change_continues_when_the_holder_of_the_lock_is_lost(execution: Execution) -> None:
     holder = ExecutionFactory()
     held = threading.Event()
 
@@ -143,7 +143,7 @@ def test_who_waits_goes_on_when_the_holder_is_lost(execution: Execution) -> None
         with transaction.atomic():
             holder.update_status(Status.RUNNING)
             held.set()
-            eventually(waiting_for_the_ledger)
+            eventually(pids_waiting_for_ledger)
             with connection.cursor() as cursor:
                 lose_the_connection(cursor)
 

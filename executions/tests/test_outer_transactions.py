@@ -1,4 +1,4 @@
-"""Transactions of several changes that meet: none is half done, and nobody sees a deadlock."""
+"""Concurrent transactions of several changes: each is made as a whole, and none fails by a deadlock."""
 
 import random
 import threading
@@ -13,11 +13,11 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from gef_project.accounts.tests.factories import UserFactory
 from gef_project.common.locking import retry_deadlocks
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import retry_patiently
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import race, raised, unfinished, waiting_for_the_ledger
+from status.tests.concurrency import errors_in, pids_waiting_for_ledger, race, uncommitted
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -26,7 +26,7 @@ from .processes import eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
+def test_a_retried_method_of_several_changes_is_retried_as_a_whole() -> None:
     pair = [ExecutionFactory(), ExecutionFactory()]
     both_hold_a_row = threading.Barrier(2)
     attempts: list[int] = []
@@ -36,7 +36,7 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
 
         @retry_deadlocks
         @transaction.atomic
-        def move_both() -> None:
+        def change_both() -> None:
             Execution.objects.filter(pk=one.pk).update(progress=1)
             attempts.append(number)
             if attempts.count(number) == 1:
@@ -44,7 +44,7 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
             other.update_status(Status.RUNNING)
             one.update_status(Status.RUNNING)
 
-        move_both()
+        change_both()
 
     assert race(2, work) == [None, None]
     assert len(attempts) > 2
@@ -52,26 +52,26 @@ def test_a_retried_method_of_several_changes_is_done_again_as_a_whole() -> None:
     assert first_fault() is None
 
 
-def test_transactions_that_move_in_opposite_orders_both_succeed_or_are_told_to_try_again() -> None:
+def test_transactions_in_opposite_orders_succeed_or_fail_as_busy() -> None:
     pairs = [ExecutionFactory(), ExecutionFactory()]
-    first_move_done = threading.Barrier(2)
+    first_row_locked = threading.Barrier(2)
 
     def work(number: int) -> None:
         one, other = (Execution.objects.get(pk=pairs[(number + step) % 2].pk) for step in (0, 1))
         with transaction.atomic():
-            # Without the ledger yet, so that both hold a row and want the other's.
+            # Without the ledger's lock, so that both lock a row and then wait for the other one.
             Execution.objects.filter(pk=one.pk).update(progress=1)
-            first_move_done.wait()
+            first_row_locked.wait()
             other.update_status(Status.RUNNING)
             one.update_status(Status.RUNNING)
 
     outcomes = race(2, work)
-    assert len(raised(outcomes, LedgerBusy)) <= 1
+    assert len(errors_in(outcomes, LedgerBusy)) <= 1
     assert Execution.objects.filter(status=Status.RUNNING).count() == 2
     assert first_fault() is None
 
 
-def test_a_transaction_that_is_done_again_until_it_succeeds_is_done_once() -> None:
+def test_a_transaction_that_is_retried_until_it_succeeds_is_made_once() -> None:
     executions = ExecutionFactory.create_batch(4, status=Status.READY)
     before = StatusLog.objects.newest().id
 
@@ -84,16 +84,16 @@ def test_a_transaction_that_is_done_again_until_it_succeeds_is_done_once() -> No
     def work(number: int) -> None:
         chance = random.Random(number)
         for _ in range(6):
-            patiently(there_and_back).retry_with(wait=wait_random(max=0.1), stop=stop_never)(
+            retry_patiently(there_and_back).retry_with(wait=wait_random(max=0.1), stop=stop_never)(
                 chance.sample(executions, 3)
             )
 
-    assert raised(race(4, work)) == []
+    assert errors_in(race(4, work)) == []
     assert StatusLog.objects.newest().id == before + 4 * 6 * 3 * 2
     assert first_fault() is None
 
 
-def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
+def test_concurrent_cascades_and_transitions_leave_a_correct_ledger() -> None:
     user, script = UserFactory(), ScriptFactory()
     ScriptFactory(user=user)
     for _ in range(10):
@@ -102,41 +102,41 @@ def test_cascades_and_moves_that_meet_leave_a_true_ledger() -> None:
         ExecutionFactory(user=user, script=script)
     executions = list(Execution.objects.all())
 
-    def move_each() -> None:
+    def change_each() -> None:
         for execution in executions:
             with suppress(ExecutionGone, IllegalTransition):
                 execution.update_status(Status.RUNNING)
 
-    def move_all() -> None:
+    def change_all() -> None:
         for status in (Status.READY, Status.RUNNING, Status.FAILED):
             Execution.objects.update_status(status)
 
-    works = [move_each, move_all, script.delete, user.delete]
-    assert raised(race(4, lambda number: works[number]())) == []
+    works = [change_each, change_all, script.delete, user.delete]
+    assert errors_in(race(4, lambda number: works[number]())) == []
     assert not Execution.objects.exists()
     assert first_fault() is None
 
 
-def test_cascades_that_meet_head_on_are_both_made() -> None:
-    """A user's takes the row of each script that the user has made; a script's takes the ledger before it."""
+def test_cascades_that_deadlock_are_both_made() -> None:
+    """Deleting a user locks the ledger after the user's scripts; deleting a script locks it before."""
     maker = UserFactory()
     script = ScriptFactory(user=maker)
     ExecutionFactory(script=script)
     ExecutionFactory(user=maker)
     holder = ExecutionFactory()
-    with unfinished(lambda: holder.update_status(Status.RUNNING)) as end:
+    with uncommitted(lambda: holder.update_status(Status.RUNNING)) as end:
         works = [script.delete, maker.delete, end]
 
         def work(number: int) -> None:
-            eventually(lambda: len(waiting_for_the_ledger()) == number)
+            eventually(lambda: len(pids_waiting_for_ledger()) == number)
             works[number]()
 
-        assert raised(race(3, work)) == []
+        assert errors_in(race(3, work)) == []
     assert list(Execution.objects.all()) == [holder]
     assert first_fault() is None
 
 
-def test_requests_that_are_one_transaction_each_leave_a_true_ledger(
+def test_requests_that_are_one_transaction_each_leave_a_correct_ledger(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)

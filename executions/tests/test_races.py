@@ -1,4 +1,4 @@
-"""The ledger under several connections at once; every one of these commits for real."""
+"""Several connections change executions at once, and commit."""
 
 import random
 import threading
@@ -15,7 +15,7 @@ from gef_project.accounts.models import User
 from status.exceptions import ExecutionGone, IllegalTransition, LedgerBusy
 from status.models import StatusLog
 from status.states import Status
-from status.tests.racing import find_deadlocks_soon, in_processes, race, raised
+from status.tests.concurrency import errors_in, in_processes, race, shorten_deadlock_timeout
 from status.verification import first_fault
 
 from .factories import ExecutionFactory, ScriptFactory
@@ -23,11 +23,11 @@ from .factories import ExecutionFactory, ScriptFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_of_several_equal_reports_one_moves() -> None:
+def test_of_several_equal_reports_one_is_logged() -> None:
     execution = ExecutionFactory(status=Status.RUNNING)
     before = StatusLog.objects.newest().id
     outcomes = race(6, lambda number: Execution.objects.get(pk=execution.pk).update_status(Status.FINISHED))
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert outcomes.count(None) == 5
     assert StatusLog.objects.after(before).count() == 1
 
@@ -37,7 +37,7 @@ def test_of_several_different_ends_one_wins() -> None:
     ends = [Status.FINISHED, Status.FAILED, Status.CANCELLED]
     before = StatusLog.objects.newest().id
     outcomes = race(3, lambda number: Execution.objects.get(pk=execution.pk).update_status(ends[number]))
-    assert len(raised(outcomes, IllegalTransition)) == 2
+    assert len(errors_in(outcomes, IllegalTransition)) == 2
     assert StatusLog.objects.after(before).count() == 1
     assert first_fault() is None
 
@@ -50,33 +50,33 @@ def test_a_run_is_claimed_by_one_worker() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 20])
-def test_writers_on_few_or_many_executions_leave_a_true_ledger(count: int) -> None:
+def test_writers_on_few_or_many_executions_leave_a_correct_ledger(count: int) -> None:
     executions = ExecutionFactory.create_batch(count, script=ScriptFactory())
 
     def work(number: int) -> int:
-        chance, moved = random.Random(number), 0
+        chance, changed = random.Random(number), 0
         for _ in range(60):
             execution = chance.choice(executions)
             with suppress(IllegalTransition):
                 fresh = Execution.objects.get(pk=execution.pk)
-                moved += fresh.update_status(chance.choice(list(Status))) is not None
-        return moved
+                changed += fresh.update_status(chance.choice(list(Status))) is not None
+        return changed
 
     before = StatusLog.objects.newest().id
     outcomes = race(8, work)
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert StatusLog.objects.newest().id - before == sum(outcomes)
     assert first_fault() is None
 
 
-class RollItBack(Exception):
-    """Thrown to end a transaction without its changes."""
+class RolledBack(Exception):
+    """Raised to roll a transaction back."""
 
 
-def move_and_roll_back(execution: Execution) -> None:
-    with suppress(RollItBack), transaction.atomic():
+def change_and_roll_back(execution: Execution) -> None:
+    with suppress(RolledBack), transaction.atomic():
         assert execution.update_status(Status.RUNNING) is not None
-        raise RollItBack
+        raise RolledBack
 
 
 def some(chance: random.Random) -> ExecutionQuerySet:
@@ -92,11 +92,11 @@ def delete(chance: random.Random) -> None:
     some(chance).filter(status__in=[Status.FINISHED, Status.FAILED]).delete()
 
 
-def move_many(chance: random.Random) -> None:
+def change_many(chance: random.Random) -> None:
     some(chance).update_status(chance.choice(list(Status)))
 
 
-def move_one(chance: random.Random) -> None:
+def change_one(chance: random.Random) -> None:
     if execution := some(chance).first():
         execution.update_status(Status.RUNNING)
 
@@ -104,41 +104,41 @@ def move_one(chance: random.Random) -> None:
 def roll_back(chance: random.Random) -> None:
     with transaction.atomic():
         create(chance)
-        move_many(chance)
-        raise RollItBack
+        change_many(chance)
+        raise RolledBack
 
 
 def make_random_changes(number: int) -> None:
-    find_deadlocks_soon()  # in a process, too
+    shorten_deadlock_timeout()  # in a process, too
     chance = random.Random(number)
     for _ in range(20):
-        with suppress(IllegalTransition, ExecutionGone, RollItBack, LedgerBusy):
-            chance.choice([create, delete, move_many, move_one, roll_back])(chance)
+        with suppress(IllegalTransition, ExecutionGone, RolledBack, LedgerBusy):
+            chance.choice([create, delete, change_many, change_one, roll_back])(chance)
 
 
 @pytest.mark.parametrize("at_once", [race, in_processes])
-def test_changes_of_every_kind_leave_a_true_ledger(at_once: Callable[..., list[object]]) -> None:
+def test_changes_of_every_kind_leave_a_correct_ledger(at_once: Callable[..., list[object]]) -> None:
     ExecutionFactory()
-    assert raised(at_once(6, make_random_changes)) == []
+    assert errors_in(at_once(6, make_random_changes)) == []
     assert first_fault() is None
 
 
-def test_a_rolled_back_move_leaves_no_hole() -> None:
+def test_a_rolled_back_transition_leaves_no_gap() -> None:
     execution = ExecutionFactory()
     before = StatusLog.objects.newest().id
-    move_and_roll_back(execution)
+    change_and_roll_back(execution)
     assert StatusLog.objects.newest().id == before
     execution.update_status(Status.READY)
     assert StatusLog.objects.newest().id == before + 1
     assert first_fault() is None
 
 
-def test_a_rolled_back_savepoint_leaves_no_hole() -> None:
+def test_a_rolled_back_savepoint_leaves_no_gap() -> None:
     execution = ExecutionFactory()
     before = StatusLog.objects.newest().id
     with transaction.atomic():
         execution.update_status(Status.READY)
-        move_and_roll_back(execution)
+        change_and_roll_back(execution)
         execution.update_status(Status.FAILED)
     rows = StatusLog.objects.after(before)
     assert [(row.id - before, row.status_from, row.status_to) for row in rows] == [
@@ -174,7 +174,7 @@ def test_a_reader_that_remembers_the_last_id_sees_every_row_once_in_order() -> N
             ],
         )
         writing.set()
-        raised(outcomes)
+        errors_in(outcomes)
 
-    raised(race(2, lambda number: (read, write)[number]()))
+    errors_in(race(2, lambda number: (read, write)[number]()))
     assert seen == list(range(start + 1, start + 31))

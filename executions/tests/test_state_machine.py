@@ -1,4 +1,4 @@
-"""Random histories, made by the Python API: the ledger is what plain rules make of them, after every step."""
+"""Random calls of the Python API, after each of which the ledger must equal the reference model."""
 
 from collections.abc import Callable
 from copy import copy
@@ -26,7 +26,7 @@ from status.exceptions import StatusChangeError
 from status.models import StatusLog
 from status.verification import first_fault
 
-from .rules import STATUSES, Rules
+from .reference_model import STATUSES, ReferenceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -34,35 +34,35 @@ some_status = st.sampled_from(STATUSES)
 any_word = some_status | st.just("SUBMITTED")
 some_progress = st.none() | st.integers(0, 100)
 some_results = st.none() | st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2)
-MOST_SAVEPOINTS = 3
+MAX_SAVEPOINTS = 3
 
 
 def outcome_of(change: Callable[[], StatusLog | None]) -> str:
     try:
-        return "moved" if change() else "stored"
+        return "changed" if change() else "stored"
     except StatusChangeError as refusal:
         return type(refusal).__name__
 
 
 class PythonApi(RuleBasedStateMachine):
-    """``instances`` know what was so when they were last used: others may have moved the execution since."""
+    """``instances`` may be stale: others may have changed the same executions since they were read."""
 
     instances = Bundle("instances")
 
     def __init__(self, script: Script, user: User) -> None:
         super().__init__()
         self.script, self.user = script, user
-        self.known = Rules()
+        self.model = ReferenceModel()
         self.atomics: list[transaction.Atomic] = []
-        self.saved: list[Rules] = []
+        self.saved: list[ReferenceModel] = []
         self.begin()
 
     @rule()
-    @precondition(lambda self: len(self.saved) <= MOST_SAVEPOINTS)
+    @precondition(lambda self: len(self.saved) <= MAX_SAVEPOINTS)
     def begin(self) -> None:
         self.atomics.append(transaction.atomic())
         self.atomics[-1].__enter__()
-        self.saved.append(self.known.copy())
+        self.saved.append(self.model.copy())
 
     @rule()
     @precondition(lambda self: len(self.saved) > 1)
@@ -75,18 +75,18 @@ class PythonApi(RuleBasedStateMachine):
     def roll_back(self) -> None:
         transaction.set_rollback(True)
         self.atomics.pop().__exit__(None, None, None)
-        self.known = self.saved.pop()
+        self.model = self.saved.pop()
 
     @rule(target=instances)
     def create(self) -> Execution:
         execution = Execution.objects.create(script=self.script, user=self.user)
-        self.known.create([execution.pk])
+        self.model.create([execution.pk])
         return execution
 
     @rule(target=instances)
     def run(self) -> Execution:
         execution = self.script.run(self.user, source="shell")
-        self.known.create([execution.pk])
+        self.model.create([execution.pk])
         return execution
 
     @rule(target=instances, count=st.integers(2, 4))
@@ -94,7 +94,7 @@ class PythonApi(RuleBasedStateMachine):
         new = [Execution(script=self.script, user=self.user) for _ in range(count)]
         with attributed_to(self.user, "shell", "several at once"):
             Execution.objects.bulk_create(new)
-        self.known.create([execution.pk for execution in new])
+        self.model.create([execution.pk for execution in new])
         return multiple(*new)
 
     @rule(target=instances, instance=instances)
@@ -103,56 +103,56 @@ class PythonApi(RuleBasedStateMachine):
 
     @rule(instance=instances, status=any_word, progress=some_progress, results=some_results)
     def update_status(self, instance: Execution, status: str, progress: int | None, results: Any) -> None:
-        expected = self.known.update_status(instance.pk, status, progress, results)
+        expected = self.model.update_status(instance.pk, status, progress, results)
         update = partial(instance.update_status, status, progress=progress, results=results, source="shell")
         assert outcome_of(update) == expected
 
     @rule(instance=instances)
     def cancel(self, instance: Execution) -> None:
-        expected = self.known.update_status(instance.pk, "CANCELLED")
+        expected = self.model.update_status(instance.pk, "CANCELLED")
         assert outcome_of(partial(instance.cancel, actor=self.user, reason="no need")) == expected
 
     @rule(statuses=st.sets(some_status, min_size=1), status=some_status, progress=some_progress)
     def update_many(self, statuses: set[str], status: str, progress: int | None) -> None:
-        moved = Execution.objects.filter(status__in=statuses).update_status(status, progress=progress)
-        assert moved == self.known.update_many(statuses, status, progress)
+        changed = Execution.objects.filter(status__in=statuses).update_status(status, progress=progress)
+        assert changed == self.model.update_many(statuses, status, progress)
 
     @rule(instance=instances, progress=st.integers(0, 100))
     def report(self, instance: Execution, progress: int) -> None:
-        assert instance.report(progress=progress) == self.known.report(instance.pk, progress)
+        assert instance.report(progress=progress) == self.model.report(instance.pk, progress)
 
     @rule(instance=instances, status=st.none() | any_word, progress=st.integers(0, 100), results=some_results)
     def accept_report(self, instance: Execution, status: str | None, progress: int, results: Any) -> None:
-        expected = self.known.accept_report(instance.pk, status, progress, results)
+        expected = self.model.accept_report(instance.pk, status, progress, results)
         accept = partial(instance.accept_report, status, progress=progress, results=results)
-        assert outcome_of(accept) == expected.replace("moved", "stored")
+        assert outcome_of(accept) == expected.replace("changed", "stored")
 
     @rule(instance=instances)
-    def take(self, instance: Execution) -> None:
-        known = self.known.executions.get(instance.pk)
+    def claim(self, instance: Execution) -> None:
+        known = self.model.executions.get(instance.pk)
         expected = known is not None and known.status == "PENDING"
         assert instance.claim("worker") == expected
         if expected:
-            self.known.update_status(instance.pk, "READY")
+            self.model.update_status(instance.pk, "READY")
 
     @rule(instance=instances)
     def delete(self, instance: Execution) -> None:
-        self.known.delete([instance.pk])
+        self.model.delete([instance.pk])
         copy(instance).delete()
 
     @rule(statuses=st.sets(some_status, min_size=1, max_size=3))
     def delete_many(self, statuses: set[str]) -> None:
-        self.known.delete(pk for pk, known in self.known.executions.items() if known.status in statuses)
+        self.model.delete(pk for pk, known in self.model.executions.items() if known.status in statuses)
         Execution.objects.filter(status__in=statuses).delete()
 
     @rule()
     def snapshot(self) -> None:
-        self.known.snapshot()
+        self.model.snapshot()
         StatusLog.objects.append_snapshot(source="shell")
 
     @invariant()
-    def the_ledger_is_what_the_rules_say(self) -> None:
-        self.known.check()
+    def the_ledger_equals_the_model(self) -> None:
+        self.model.check()
 
     def teardown(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Random histories, made by HTTP: answers and ledger are what plain rules make of them, after every step."""
+"""Random HTTP requests, after each of which response and ledger must equal the reference model."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.verification import first_fault
 
-from .rules import MOVES, STATUSES, Rules
+from .reference_model import STATUSES, TRANSITIONS, ReferenceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +29,12 @@ some_report = st.fixed_dictionaries(
         "results": st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2),
     },
 )
-STATUS_CODES = {"moved": 200, "stored": 200, "IllegalTransition": 409, "ReportTooLate": 409}
+STATUS_CODES = {"changed": 200, "stored": 200, "IllegalTransition": 409, "ReportTooLate": 409}
 CODES = {"IllegalTransition": "illegal_move", "ReportTooLate": "report_too_late"}
 
 
 class HttpApi(RuleBasedStateMachine):
-    """Of one owner's executions; ``executions`` are ids, and may be of what has been deleted."""
+    """Requests about one owner's executions; ``executions`` are ids, also of those that have been deleted."""
 
     executions = Bundle("executions")
 
@@ -42,7 +42,7 @@ class HttpApi(RuleBasedStateMachine):
         super().__init__()
         self.script = script
         self.owner, self.stranger, self.staff = map(client_of, (owner, stranger, admin))
-        self.known = Rules()
+        self.model = ReferenceModel()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
 
@@ -51,14 +51,14 @@ class HttpApi(RuleBasedStateMachine):
         answer = self.owner.post(f"/api/v1/script/{self.script.slug}/run", params)
         data = answer.json()["data"]
         assert (answer.status_code, data["status"], data["params"]) == (200, "PENDING", params)
-        self.known.create([UUID(data["id"])])
+        self.model.create([UUID(data["id"])])
         return UUID(data["id"])
 
     @rule(pk=executions, report=some_report, by_staff=st.booleans())
     def report(self, pk: UUID, report: dict[str, Any], by_staff: bool) -> None:
         caller = self.staff if by_staff else client_of(Execution(pk=pk))
         answer = caller.patch(f"/api/v1/execution/{pk}", report)
-        if pk not in self.known.executions:
+        if pk not in self.model.executions:
             assert answer.status_code == 404
         elif not report:
             assert answer.status_code == 400
@@ -66,13 +66,13 @@ class HttpApi(RuleBasedStateMachine):
             self._compare(answer, pk, report)
 
     def _compare(self, answer: Any, pk: UUID, report: dict[str, Any]) -> None:
-        status_from = self.known.executions[pk].status
-        expected = self.known.accept_report(
+        status_from = self.model.executions[pk].status
+        expected = self.model.accept_report(
             pk, report.get("status"), report.get("progress"), report.get("results")
         )
         assert answer.status_code == STATUS_CODES[expected]
         if answer.status_code == 200:
-            now, data = self.known.executions[pk], answer.json()["data"]
+            now, data = self.model.executions[pk], answer.json()["data"]
             assert (data["status"], data["progress"], data["results"]) == (
                 now.status,
                 now.progress,
@@ -83,7 +83,7 @@ class HttpApi(RuleBasedStateMachine):
             error = answer.json()
             allowed = set(error.pop("allowed"))
             del error["detail"]
-            assert allowed == set(MOVES.get(status_from, ()))
+            assert allowed == set(TRANSITIONS.get(status_from, ()))
             assert error == {
                 "status": 409,
                 "code": CODES[expected],
@@ -92,18 +92,18 @@ class HttpApi(RuleBasedStateMachine):
             }
 
     @rule(pk=executions, report=some_report)
-    def report_what_is_none_of_ones_business(self, pk: UUID, report: dict[str, Any]) -> None:
+    def report_without_permission(self, pk: UUID, report: dict[str, Any]) -> None:
         for caller, status_code in ((self.owner, 403), (self.stranger, 403), (APIClient(), 401)):
             assert caller.patch(f"/api/v1/execution/{pk}", report).status_code == status_code
         assert client_of(Execution()).patch(f"/api/v1/execution/{pk}", report).status_code == 404
 
     @rule(pk=executions, by_staff=st.booleans())
     def cancel(self, pk: UUID, by_staff: bool) -> None:
-        known = self.known.executions.get(pk)
+        known = self.model.executions.get(pk)
         status_from = known.status if known else None
-        expected = self.known.update_status(pk, "CANCELLED")
+        expected = self.model.update_status(pk, "CANCELLED")
         answer = (self.staff if by_staff else self.owner).post(f"/api/v1/execution/{pk}/cancel")
-        if expected == "moved":
+        if expected == "changed":
             details = answer.json()["data"]["cancellation_details"]
             assert answer.status_code == 202
             assert (details["previous_status"], details["new_status"]) == (status_from, "CANCELLED")
@@ -118,7 +118,7 @@ class HttpApi(RuleBasedStateMachine):
     def log(self, pk: UUID, text: str) -> None:
         line = {"text": text, "level": "INFO"}
         answer = client_of(Execution(pk=pk)).post(f"/api/v1/execution/{pk}/log", line)
-        if known := self.known.executions.get(pk):
+        if known := self.model.executions.get(pk):
             known.lines += 1
             assert (answer.status_code, answer.json()["data"]["text"]) == (200, text)
         else:
@@ -128,11 +128,11 @@ class HttpApi(RuleBasedStateMachine):
     def delete(self, pk: UUID) -> None:
         """There is no request for it: staff does it in the admin."""
         Execution.objects.filter(pk=pk).delete()
-        self.known.delete([pk])
+        self.model.delete([pk])
 
     @invariant()
-    def the_ledger_is_what_the_rules_say(self) -> None:
-        self.known.check()
+    def the_ledger_equals_the_model(self) -> None:
+        self.model.check()
 
     @rule()
     def the_newest_row_is_what_clients_read(self) -> None:

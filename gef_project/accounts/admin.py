@@ -1,4 +1,4 @@
-"""Users in the admin, its log-in, and its title."""
+"""Users in the admin, and its log-in."""
 
 from typing import Any, cast
 
@@ -23,8 +23,6 @@ class LoginForm(AdminAuthenticationForm):
             raise ValidationError(str(error.detail), code=error.default_code) from None
 
 
-admin.site.site_header = admin.site.site_title = "Execution tracking"
-admin.site.index_title = "Administration"
 admin.site.login_form = LoginForm
 
 

@@ -37,6 +37,10 @@ class ExecutionCredential:
     is_active = True
     is_staff = False
 
+    def may(self, *permissions: str) -> bool:
+        """As :meth:`User.may`: never."""
+        return False
+
 
 Caller = User | ExecutionCredential
 

@@ -30,7 +30,7 @@ from .models import FAILURES_EXPIRE_AFTER, TRUSTED_FOR, LoginAttempts, User
 
 FREE = 10  # failures of an address with one account that cost no wait
 FREE_FOR_ALL = 100  # and with all accounts: many people may share an address
-LONGEST_WAIT = timedelta(minutes=15)
+MAX_WAIT = timedelta(minutes=15)
 TRUST_RENEWED_AFTER = timedelta(hours=1)  # so that a log-in for every report is not a write for every log-in
 
 EVERY_ACCOUNT = ""
@@ -108,7 +108,7 @@ def _wait_after(attempts: LoginAttempts) -> timedelta:
     now = timezone.now()
     if too_many < 0 or attempts.failed_at is None or attempts.failed_at < now - FAILURES_EXPIRE_AFTER:
         return timedelta()
-    pause = min(timedelta(seconds=2 ** min(too_many, 10)), LONGEST_WAIT)
+    pause = min(timedelta(seconds=2 ** min(too_many, 10)), MAX_WAIT)
     return max(attempts.failed_at + pause - now, timedelta())
 
 

@@ -73,7 +73,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(
-        default=False, help_text="May use the admin and see everybody's executions."
+        default=False,
+        help_text="May log in to the admin. Groups and permissions say what they see and do, by the API too.",
     )
     # Tokens carry this number; those with a lower one are revoked.
     token_generation = models.PositiveIntegerField(default=0, editable=False)
@@ -104,6 +105,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     @retry_deadlocks
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         return super().delete(*args, **kwargs)
+
+    def may(self, *permissions: str) -> bool:
+        """Whether this is staff with one of the permissions, as the admin asks; superusers have all."""
+        return self.is_staff and any(map(self.has_perm, permissions))
 
     @property
     def role(self) -> Role:

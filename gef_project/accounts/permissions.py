@@ -33,8 +33,27 @@ class IsUserOrExecution(BasePermission):
         return isinstance(request.user, User | ExecutionCredential)
 
 
-class IsStaffOrExecution(BasePermission):
-    message = "Only staff and the execution's own credential may do this."
+def staff_may(permission: str) -> type[BasePermission]:
+    """Staff with this permission, which the admin asks for too."""
 
-    def has_permission(self, request: Request, view: "APIView") -> bool:
-        return isinstance(request.user, ExecutionCredential) or IsStaff().has_permission(request, view)
+    class StaffMay(BasePermission):
+        message = f"Only staff with the permission {permission} may do this."
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            return isinstance(request.user, User) and request.user.may(permission)
+
+    return StaffMay
+
+
+def execution_or_staff_may(permission: str) -> type[BasePermission]:
+    """The execution's own credential, or staff with this permission."""
+
+    class ExecutionOrStaffMay(BasePermission):
+        message = f"Only the execution's own credential and staff with {permission} may do this."
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            if isinstance(request.user, ExecutionCredential):
+                return True
+            return isinstance(request.user, User) and request.user.may(permission)
+
+    return ExecutionOrStaffMay

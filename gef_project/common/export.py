@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.drainage import get_override
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -91,30 +91,9 @@ class ExportView(APIView):
         log: QuerySet[Any, Any],
         at_once: int = ROWS_AT_ONCE,
     ) -> HttpResponseBase:
-        """A file of these rows.
-
-        Args:
-            columns: the names in the file, and the field or expression of each.
-            format: ``csv`` or ``jsonl``.
-            log: the status log, whose newest id in the same snapshot becomes the header.
-            at_once: rows that are read at a time.
-        """
-        write, content_type = _FORMATS[format]
-        snapshot = Snapshot()
-        position = snapshot.newest_id(log)
-        batches = snapshot.read(rows.values_list(*columns.values()), at_once)
-        parts = _in_pieces(write(list(columns), batches), snapshot)
-        headers = {
-            POSITION_HEADER: str(position),
-            "Content-Disposition": f'attachment; filename="{self.name}-{position}.{format}"',
-        }
-        return ExportResponse(self._readable(parts), snapshot, content_type=content_type, headers=headers)
-
-    def _readable(self, parts: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
-        """An iterator of the kind that the web server reads."""
-        if self.request.method == "HEAD":
-            return iter(())
-        return _in_other_threads(parts) if isinstance(self.request._request, ASGIRequest) else parts
+        """A file of these rows; see :func:`export`."""
+        request = self.request._request
+        return export(request, rows, columns, format, name=self.name, log=log, at_once=at_once)
 
 
 class ExportResponse(StreamingHttpResponse):
@@ -129,6 +108,44 @@ class ExportResponse(StreamingHttpResponse):
             super().close()
         finally:
             self._snapshot.close()
+
+
+def export(
+    request: HttpRequest,
+    rows: QuerySet[Any, Any],
+    columns: Mapping[str, Any],
+    format: str,
+    *,
+    name: str,
+    log: QuerySet[Any, Any],
+    at_once: int = ROWS_AT_ONCE,
+) -> HttpResponseBase:
+    """A file of these rows.
+
+    Args:
+        columns: the names in the file, and the field or expression of each.
+        format: ``csv`` or ``jsonl``.
+        name: how the file's name begins.
+        log: the status log, whose newest id in the same snapshot becomes the header.
+        at_once: rows that are read at a time.
+    """
+    write, content_type = FORMATS[format]
+    snapshot = Snapshot()
+    position = snapshot.newest_id(log)
+    batches = snapshot.read(rows.values_list(*columns.values()), at_once)
+    parts = _in_pieces(write(list(columns), batches), snapshot)
+    headers = {
+        POSITION_HEADER: str(position),
+        "Content-Disposition": f'attachment; filename="{name}-{position}.{format}"',
+    }
+    return ExportResponse(_readable(parts, request), snapshot, content_type=content_type, headers=headers)
+
+
+def _readable(parts: Iterator[bytes], request: HttpRequest) -> Iterator[bytes] | AsyncIterator[bytes]:
+    """An iterator of the kind that the web server reads."""
+    if request.method == "HEAD":
+        return iter(())
+    return _in_other_threads(parts) if isinstance(request, ASGIRequest) else parts
 
 
 def _in_pieces(parts: Iterator[bytes], snapshot: Snapshot) -> Iterator[bytes]:
@@ -198,7 +215,7 @@ def _json_value(value: Any) -> str | float:
     raise TypeError(f"There is no JSON for {value!r}.")
 
 
-_FORMATS = {
+FORMATS = {
     "csv": (_csv_lines, f"{CSV}; charset=utf-8; header=present"),
     "jsonl": (_json_lines, JSON_LINES),
 }

@@ -23,7 +23,7 @@ def _reconnect(state: RetryCallState) -> None:
 
 
 # For requests: the client hangs up after 30 s. Each attempt may wait for LOCK_TIMEOUT.
-briefly = retry(
+retry_briefly = retry(
     retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy)),
     wait=wait_random_exponential(multiplier=0.05, max=1),
     stop=stop_after_attempt(4) | stop_after_delay(12),
@@ -32,7 +32,7 @@ briefly = retry(
 
 # For tasks. The pauses are random, up to 0.5, 1, 2, 4, 8, 10 and 10 s: half a minute while a database
 # restarts, and longer while the ledger is busy, since each attempt may wait for LOCK_TIMEOUT.
-patiently = retry(
+retry_patiently = retry(
     retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)),
     wait=wait_random_exponential(multiplier=0.5, max=10),
     stop=stop_after_attempt(8),

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from status.models import StatusLog
-from status.tail import Follower, Line
+from status.tail import Line, Tail
 
 from . import CannotRun
 from .demo import Demo
@@ -64,7 +64,7 @@ def run() -> None:
         migrate()
         admin = get_or_create_admin(_say)
         register_examples()
-        feed = Follower(StatusLog.objects.newest().pk)
+        feed = Tail(StatusLog.objects.newest().pk)
         try:
             for name, module_and_arguments in SERVICES.items():
                 group.start(name, [sys.executable, "-m", *module_and_arguments], STOP_SIGNALS[name])
@@ -100,7 +100,7 @@ def _introduce() -> None:
     )
 
 
-def _follow(group: Group, feed: Follower, demo: Demo) -> None:
+def _follow(group: Group, feed: Tail, demo: Demo) -> None:
     demo.submit()
     seen = time.monotonic()
     while True:
@@ -118,7 +118,7 @@ def _follow(group: Group, feed: Follower, demo: Demo) -> None:
         time.sleep(TICK)
 
 
-def _print(feed: Follower) -> list[StatusLog]:
+def _print(feed: Tail) -> list[StatusLog]:
     rows = feed.read()
     for row in rows:
         _say(str(Line(row, coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))))

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from gef_project.common.retrying import patiently
+from gef_project.common.retrying import retry_patiently
 from status.retention import prune
 
 from .models import CountCheck
@@ -22,7 +22,7 @@ PRUNE_FOR = timedelta(minutes=10)
 @shared_task
 def check_status_counts() -> None:
     """Compare the newest row of the status log with the true counts."""
-    check = patiently(CountCheck.objects.run)()
+    check = retry_patiently(CountCheck.objects.run)()
     if check.fault:
         logger.error("status_log has drifted: %s; see manage.py check_status_log.", check.fault)
 
@@ -32,7 +32,7 @@ def prune_status_log() -> None:
     """Delete the rows of the status log that are older than ``STATUS_LOG_RETENTION``, if that is set."""
     if settings.STATUS_LOG_RETENTION:
         deadline = time.monotonic() + PRUNE_FOR.total_seconds()
-        patiently(_prune_until)(deadline, settings.STATUS_LOG_RETENTION)
+        retry_patiently(_prune_until)(deadline, settings.STATUS_LOG_RETENTION)
 
 
 def _prune_until(deadline: float, age: timedelta) -> None:

@@ -80,7 +80,7 @@ class WorkersView(APIView):
         responses={200: data_of(WorkersSerializer), **errors(401, 403)},
     )
     def get(self, request: Request) -> Response:
-        workers = cache.get_or_set("workers", _ask, CACHED_FOR)
+        workers = cache.get_or_set("workers", ask_workers, CACHED_FOR)
         return Response({"data": WorkersSerializer(workers).data})
 
 
@@ -89,7 +89,7 @@ class SwarmView(WorkersView):
     """The same under an older name."""
 
 
-def _ask() -> dict[str, Any]:
+def ask_workers() -> dict[str, Any]:
     error = None
     tasks: dict[str, list[object]] = {}
     try:

@@ -21,12 +21,20 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def web_server(arguments: Sequence[str] = DEPLOYED) -> Iterator[Server]:
-    """A gunicorn that answers."""
+def web_server(arguments: Sequence[str] = DEPLOYED, port: int = 0) -> Iterator[Server]:
+    """A gunicorn that answers; 0: on any free port."""
     log_path = own_directory() / "web.log"
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket", *arguments],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--bind",
+                f"127.0.0.1:{port}",
+                "--no-control-socket",
+                *arguments,
+            ],
             cwd=settings.BASE_DIR,
             env={**environment_of_test(), "DJANGO_SETTINGS_MODULE": "gef_project.settings"},
             stdout=log,

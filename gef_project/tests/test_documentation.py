@@ -88,8 +88,8 @@ def test_a_worker(follow, execution: Execution, language: str) -> None:
     assert "illegal_move" in printed or "cannot go from FINISHED to RUNNING" in printed
     execution.refresh_from_db()
     assert (execution.status, execution.results) == ("FINISHED", {"primes": 168})
-    said, refused = execution.logs.all()
-    assert said.text == "half of it is done"
+    own_line, refused = execution.logs.all()
+    assert own_line.text == "half of it is done"
     assert "RUNNING" in refused.text
 
 

@@ -1,4 +1,4 @@
-"""Every error has one shape, whatever went wrong and wherever."""
+"""All errors have the same shape."""
 
 import logging
 from uuid import uuid4

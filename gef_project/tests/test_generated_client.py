@@ -74,7 +74,7 @@ def test_it_logs_in_runs_reports_and_reads(
         )
         assert (refused.code, refused.allowed) == ("illegal_move", [])
         history = call("executions.get_execution_history", str(run.id), client=worker)
-        assert [stay.status_to for stay in history.data] == ["PENDING", "FINISHED"]
+        assert [entry.status_to for entry in history.data] == ["PENDING", "FINISHED"]
 
     with logged_in(admin.email, "secret of the test") as staff:
         newest = call("status.get_current_status", client=staff).data

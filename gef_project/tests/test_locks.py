@@ -1,4 +1,4 @@
-"""``make lint`` says which lock does not fit its requirements; it needs no network for that."""
+"""``make lint`` names a lock file that does not fit its requirements, without the network."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Who gets what from every endpoint: the whole of it in one table."""
+"""The status code of every endpoint for every kind of caller, in one table."""
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
@@ -8,46 +8,58 @@ from executions.models import Execution, Script
 from executions.tests.factories import ExecutionFactory, ScriptFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
-from gef_project.accounts.tests.factories import UserFactory
+from gef_project.accounts.tests.staff import member_of, staff
 
 pytestmark = pytest.mark.django_db
 
-CALLERS = ["nobody", "stranger", "owner", "staff", "own credential", "another's credential"]
-EVERYBODY = "200 200 200 200 200 200"
-USERS = "401 200 200 200 403 403"
-STAFF = "401 403 403 200 403 403"
-REPORTS = "401 403 403 200 200 404"
-READS = "401 404 200 200 200 404"
+# Staff are: one without any permission, and one of each role.
+CALLERS = [
+    "nobody",
+    "stranger",
+    "owner",
+    "staff",
+    "viewer",
+    "operator",
+    "maintainer",
+    "own credential",
+    "another's credential",
+]
+EVERYBODY = "200 200 200 200 200 200 200 200 200"
+USERS = "401 200 200 200 200 200 200 403 403"
+STAFF = "401 403 403 200 200 200 200 403 403"
+VIEWERS = "401 403 403 403 200 200 200 403 403"
+MAINTAINERS = "401 403 403 403 403 403 200 403 403"
+READS = "401 404 200 404 200 200 200 200 404"
 
 TABLE: dict[tuple[str, str], str] = {
-    ("post", "/auth"): "400 400 400 400 400 400",
-    ("post", "/auth/refresh"): "400 400 400 400 400 400",
+    ("post", "/auth"): "400 400 400 400 400 400 400 400 400",
+    ("post", "/auth/refresh"): "400 400 400 400 400 400 400 400 400",
     ("post", "/auth/logout"): USERS,
     ("post", "/auth/logout-all"): USERS,
     ("get", "/api-health"): EVERYBODY,
     ("get", "/api/v1/user/me"): USERS,
     ("patch", "/api/v1/user/me"): USERS,
     ("get", "/api/v1/script"): USERS,
-    ("post", "/api/v1/script"): STAFF,
+    ("post", "/api/v1/script"): MAINTAINERS,
     ("get", "/api/v1/script/{id}"): USERS,
-    ("put", "/api/v1/script/{id}"): STAFF,
-    ("patch", "/api/v1/script/{id}"): STAFF,
-    ("post", "/api/v1/script/{id}/run"): USERS,
+    ("put", "/api/v1/script/{id}"): MAINTAINERS,
+    ("patch", "/api/v1/script/{id}"): MAINTAINERS,
+    ("post", "/api/v1/script/{id}/run"): "401 200 200 403 403 200 200 403 403",
     ("get", "/api/v1/script/{id}/log"): USERS,
     ("get", "/api/v1/execution"): USERS,
-    ("patch", "/api/v1/execution"): STAFF,
+    ("patch", "/api/v1/execution"): MAINTAINERS,
     ("post", "/api/v1/execution/cancel"): USERS,
-    ("get", "/api/v1/execution/export"): STAFF,
+    ("get", "/api/v1/execution/export"): VIEWERS,
     ("get", "/api/v1/execution/user"): USERS,
     ("get", "/api/v1/execution/{id}"): READS,
-    ("patch", "/api/v1/execution/{id}"): REPORTS,
-    ("post", "/api/v1/execution/{id}/cancel"): "401 404 202 202 403 403",
+    ("patch", "/api/v1/execution/{id}"): "401 403 403 403 403 403 200 200 404",
+    ("post", "/api/v1/execution/{id}/cancel"): "401 404 202 404 403 202 202 403 403",
     ("get", "/api/v1/execution/{id}/history"): READS,
     ("get", "/api/v1/execution/{id}/log"): READS,
-    ("post", "/api/v1/execution/{id}/log"): REPORTS,
-    ("get", "/api/v1/status"): STAFF,
-    ("get", "/api/v1/status/current"): STAFF,
-    ("get", "/api/v1/status/export"): STAFF,
+    ("post", "/api/v1/execution/{id}/log"): "401 403 403 403 403 403 200 200 404",
+    ("get", "/api/v1/status"): VIEWERS,
+    ("get", "/api/v1/status/current"): VIEWERS,
+    ("get", "/api/v1/status/export"): VIEWERS,
     ("get", "/api/v1/status/cluster"): STAFF,
 }
 BODIES: dict[tuple[str, str], object] = {
@@ -70,7 +82,8 @@ def clients(execution: Execution, owner: User, stranger: User, api: APIClient) -
     callers: list[User | Execution] = [
         stranger,
         owner,
-        UserFactory(is_staff=True),
+        staff(),
+        *map(member_of, ("Viewer", "Operator", "Maintainer")),
         execution,
         ExecutionFactory(user=owner),
     ]
@@ -100,14 +113,37 @@ def test_endpoint(
 
 
 @pytest.mark.parametrize(
-    ("caller", "status"), list(zip(CALLERS, [401, 404, 404, 200, 403, 403], strict=True))
+    ("caller", "status"), list(zip(CALLERS, [401, 404, 404, 404, 200, 200, 200, 403, 403], strict=True))
 )
-def test_what_is_not_published_is_for_staff(clients: dict[str, APIClient], caller: str, status: int) -> None:
+def test_what_is_not_published_is_seen_by_staff_and_run_by_maintainers(
+    clients: dict[str, APIClient], caller: str, status: int
+) -> None:
     ScriptFactory(slug="draft", published=False)
     client = clients[caller]
     assert client.get("/api/v1/script/draft").status_code == status
     assert client.get("/api/v1/script/draft/log").status_code == status
-    assert client.post("/api/v1/script/draft/run").status_code == status
+    runs = 403 if caller in {"viewer", "operator"} else status
+    assert client.post("/api/v1/script/draft/run").status_code == runs
+
+
+@pytest.mark.parametrize(
+    ("caller", "cancelled"), [("stranger", 0), ("owner", 2), ("staff", 0), ("viewer", 0), ("operator", 2)]
+)
+def test_who_may_not_cancel_matches_their_own_only(
+    clients: dict[str, APIClient], caller: str, cancelled: int
+) -> None:
+    body = {"status": ["PENDING"], "dry_run": False}
+    answer = clients[caller].post("/api/v1/execution/cancel", body).json()["data"]
+    assert (answer["matched"], answer["cancelled"]) == (cancelled, cancelled)
+
+
+@pytest.mark.parametrize(("caller", "seen"), [("stranger", 0), ("owner", 2), ("staff", 0), ("viewer", 2)])
+def test_who_may_not_view_executions_sees_their_own_only(
+    clients: dict[str, APIClient], caller: str, seen: int
+) -> None:
+    answer = clients[caller].get("/api/v1/execution", {"page": "1", "include": "user_email"}).json()
+    assert answer["total"] == seen
+    assert all(("user_email" in row) is (caller == "viewer") for row in answer["data"])
 
 
 @pytest.mark.parametrize(("caller", "status"), list(zip(CALLERS, map(int, STAFF.split()), strict=True)))

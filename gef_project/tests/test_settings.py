@@ -1,4 +1,4 @@
-"""Odd values in the environment: one clear line each, before anything else happens."""
+"""Invalid values in the environment are refused at start, each by one clear line."""
 
 import os
 import re

@@ -1,11 +1,11 @@
-"""What only the web server as it is deployed can get wrong."""
+"""What only the deployed web server can get wrong."""
 
 from collections.abc import Iterator
 
 import pytest
 import requests
 
-from executions.api.filter_grammar import MOST_TERMS
+from executions.api.filter_grammar import MAX_TERMS
 from executions.models import Execution
 from gef_project.accounts.authentication import refresh_token_for
 from gef_project.accounts.models import User
@@ -38,6 +38,6 @@ def test_a_body_may_come_in_chunks_of_unknown_length(
 
 
 def test_a_filter_with_all_its_terms_fits_into_a_request(server: Server, headers: dict[str, str]) -> None:
-    long = ",".join(["script_name!='the name of some script'"] * MOST_TERMS)
+    long = ",".join(["script_name!='the name of some script'"] * MAX_TERMS)
     answer = requests.get(f"{server.url}/api/v1/execution", {"filter": long}, headers=headers, timeout=30)
     assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""Buckets of the ledger against a model that reads every row."""
+"""Buckets, compared with a simple model that reads every row."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from status.retention import prune
 from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, in_order
 from status.verification import first_fault
 
-from .histories import begin_with_samples, behind_the_ledger, set_times
+from .ledger_builders import begin_with_periodic_rows, execute_without_triggers, set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -35,15 +35,15 @@ ENDS = in_order(TERMINAL)
 
 @dataclass
 class Model:
-    """What buckets between the moments are, by going through all rows."""
+    """The buckets between these boundaries, computed from every row."""
 
     rows: list[StatusLog]
-    moments: list[datetime]
+    boundaries: list[datetime]
     now: datetime
     total: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
 
     def buckets(self) -> Iterator[dict[str, Any]]:
-        for start, end in pairwise(self.moments):
+        for start, end in pairwise(self.boundaries):
             earlier = [row for row in self.rows if row.timestamp < start]
             inside = [row for row in self.rows if start <= row.timestamp < end]
             last = [*earlier, *inside][-1]
@@ -58,16 +58,16 @@ class Model:
             }
 
     def ended(self, status: Status, earlier: list[StatusLog], inside: list[StatusLog]) -> int:
-        moves = sum(row.status_to == status for row in inside)
+        transitions = sum(row.status_to == status for row in inside)
         counted = [row for row in self.rows if row.is_periodic]
-        # The first snapshot of the ledger is the last row of the old time.
+        # The first snapshot of the ledger ends the time of the periodic task.
         counted = self.rows[: len(counted) + 1] if counted else []
         before = [row for row in counted if row in earlier] or counted[:1]
         after = [row for row in counted if row in earlier or row in inside][-1:]
         if not after:
-            return moves
+            return transitions
         column = count_field(status)
-        return moves + max(int(getattr(after[0], column)) - int(getattr(before[-1], column)), 0)
+        return transitions + max(int(getattr(after[0], column)) - int(getattr(before[-1], column)), 0)
 
     def over_time(
         self, carried: list[StatusLog], inside: list[StatusLog], start: datetime, end: datetime
@@ -92,7 +92,7 @@ class Model:
 
 @dataclass
 class History:
-    """Changes by the public methods, as hypothesis draws them."""
+    """Random changes of executions, drawn by hypothesis."""
 
     draw: Any
     script: Script
@@ -101,7 +101,7 @@ class History:
     def create(self) -> None:
         ExecutionFactory(script=self.script, user=self.user)
 
-    def move(self) -> None:
+    def change_status(self) -> None:
         if execution := self.one_of(Execution.objects.active()):
             execution.update_status(self.draw(st.sampled_from(sorted(TRANSITIONS[Status(execution.status)]))))
 
@@ -112,26 +112,26 @@ class History:
         if execution := self.one_of(Execution.objects.all()):
             execution.delete()
 
-    def lose_and_repair(self) -> None:
-        """Some executions change or go away behind the ledger, which then states the truth."""
+    def change_without_log_row_and_repair(self) -> None:
+        """Change or delete an execution without a log row, and append a snapshot with the true counts."""
         if execution := self.one_of(Execution.objects.all()):
             if self.draw(st.booleans()):
-                behind_the_ledger("DELETE FROM executions_execution WHERE id = %s", [execution.pk])
+                execute_without_triggers("DELETE FROM executions_execution WHERE id = %s", [execution.pk])
             else:
                 status = self.draw(st.sampled_from(ENDS))
-                behind_the_ledger(
+                execute_without_triggers(
                     "UPDATE executions_execution SET status = %s, end_date = now() WHERE id = %s",
                     [status, execution.pk],
                 )
-            StatusLog.objects.append_snapshot(source="repair", reason="changed behind the ledger")
+            StatusLog.objects.append_snapshot(source="repair", reason="changed without a log row")
 
     def one_of(self, executions: Any) -> Execution | None:
         found = list(executions.order_by("start_date"))  # an order that can be drawn from again
         return self.draw(st.sampled_from(found)) if found else None
 
 
-CHANGES = [History.create, History.move, History.move, History.move]
-CHANGES += [History.create, History.end_all, History.delete, History.lose_and_repair]
+CHANGES = [History.create, History.change_status, History.change_status, History.change_status]
+CHANGES += [History.create, History.end_all, History.delete, History.change_without_log_row_and_repair]
 
 samples = st.lists(
     st.fixed_dictionaries(
@@ -150,7 +150,7 @@ zones = st.sampled_from(["UTC", "Europe/Berlin", "America/Havana", "Australia/Lo
 
 
 @contextmanager
-def undone() -> Iterator[None]:
+def rolled_back() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -161,31 +161,31 @@ def undone() -> Iterator[None]:
 def test_buckets_are_what_the_rows_say(
     data: st.DataObject, old_rows: list[dict[str, int]], begin: datetime, unit: str, zone: str
 ) -> None:
-    with undone():
+    with rolled_back():
         history = History(data.draw, ScriptFactory(), UserFactory())
         if old_rows:
             history.create()
-            begin_with_samples(old_rows)
+            begin_with_periodic_rows(old_rows)
         for change in data.draw(st.lists(st.sampled_from(CHANGES), max_size=12)):
             change(history)
-        at, moments = begin, []
+        at, times = begin, []
         for _ in range(StatusLog.objects.count()):
             at += data.draw(gaps)
-            moments.append(at)
-        rows = set_times(moments)
+            times.append(at)
+        rows = set_times(times)
         if data.draw(st.booleans()):
-            list(prune(data.draw(st.sampled_from(moments))))
+            list(prune(data.draw(st.sampled_from(times))))
             rows = list(StatusLog.objects.order_by("id"))
         length = rows[-1].timestamp - rows[0].timestamp
         first = rows[0].timestamp + data.draw(st.timedeltas(timedelta(), length))
         now = rows[-1].timestamp + timedelta(minutes=90)
-        asked = boundaries(unit, first, now, ZoneInfo(zone))
-        found = buckets(asked)
-        add_over_time(found, asked, now, ["average", "maximum"])
-        assert found == list(Model(rows, asked, now).buckets())
+        bounds = boundaries(unit, first, now, ZoneInfo(zone))
+        found = buckets(bounds)
+        add_over_time(found, bounds, now, ["average", "maximum"])
+        assert found == list(Model(rows, bounds, now).buckets())
 
 
-def test_what_was_deleted_in_between_has_ended_all_the_same() -> None:
+def test_an_execution_that_was_deleted_after_its_end_counts_as_ended() -> None:
     first, second = ExecutionFactory.create_batch(2)
     for execution, status in ((first, Status.FINISHED), (second, Status.FAILED)):
         execution.update_status(status)
@@ -195,9 +195,9 @@ def test_what_was_deleted_in_between_has_ended_all_the_same() -> None:
     assert bucket["executions_active"] == 0
 
 
-def test_what_a_repair_finds_has_not_ended_by_that() -> None:
+def test_a_count_that_a_snapshot_corrects_does_not_count_as_ended() -> None:
     ExecutionFactory(status=Status.FINISHED)
-    behind_the_ledger("UPDATE executions_execution SET status = 'FAILED'")
+    execute_without_triggers("UPDATE executions_execution SET status = 'FAILED'")
     StatusLog.objects.append_snapshot(source="repair")
     (bucket,) = buckets(this_day())
     assert (bucket["executions_finished"], bucket["executions_failed"]) == (1, 0)
@@ -208,11 +208,11 @@ def test_a_year_of_hours_reads_no_row_but_the_boundaries() -> None:
     execution = ExecutionFactory(status=Status.FINISHED)
     execution.delete()
     end = datetime.now(UTC)
-    moments = boundaries("hour", end - timedelta(days=365), end, UTC)
+    times = boundaries("hour", end - timedelta(days=365), end, UTC)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     with CaptureQueriesContext(connection) as queries:
-        assert len(buckets(moments)) == 8761
+        assert len(buckets(times)) == 8761
     plans = []
     with connection.cursor() as cursor:
         for query in queries.captured_queries:

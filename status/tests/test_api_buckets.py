@@ -1,4 +1,4 @@
-"""Buckets over the API; what is in them is proved in test_aggregation.py."""
+"""Buckets over the API; test_aggregation.py tests what is in them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from status import buckets, queries
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import set_times
+from .ledger_builders import set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,7 @@ def test_days_are_those_of_the_time_zone(admin: User) -> None:
     ]
 
 
-def test_there_are_none_before_the_first_row_and_none_after_now(admin: User) -> None:
+def test_there_are_no_buckets_before_the_first_row_or_after_now(admin: User) -> None:
     answer = ask(admin, start_date="1990-01-01", end_date="2999-01-01", group_by="day")
     assert column(answer, "timestamp")[0] == "2024-10-26T00:00:00.000000Z"
     assert column(answer, "timestamp")[-1] == f"{timezone.now():%Y-%m-%d}T00:00:00.000000Z"
@@ -99,20 +99,20 @@ def test_there_are_none_before_the_first_row_and_none_after_now(admin: User) -> 
         ({"source": "api"}, "source"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(admin: User, query: dict[str, str], field: str) -> None:
+def test_invalid_parameters_are_refused(admin: User, query: dict[str, str], field: str) -> None:
     answer = ask(admin, **query)
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) == {field}
 
 
 def test_too_many_buckets_are_refused(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "MOST", 7)
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 7)
     assert ask(admin).json()["total"] == 7
     answer = ask(admin, end_date=(NOON + timedelta(hours=7)).isoformat())
     assert set(answer.json()["errors"]) == {"group_by"}
 
 
 def test_too_many_rows_to_average_are_refused(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_AVERAGED", 3)
+    monkeypatch.setattr(queries, "MAX_AVERAGED", 3)
     assert set(ask(admin, include="average").json()["errors"]) == {"include"}
     assert ask(admin).status_code == 200

@@ -1,4 +1,4 @@
-"""Filters of the list, and what of their cost is bounded."""
+"""Filters of the list, and the limits of their cost."""
 
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,7 @@ from status import queries
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import behind_the_ledger
+from .ledger_builders import execute_without_triggers
 
 pytestmark = pytest.mark.django_db
 
@@ -37,16 +37,16 @@ def ask(admin: User, **query: Any) -> Any:
     return answer.json()
 
 
-def moves(body: Any) -> list[tuple[str | None, str | None]]:
+def transitions(body: Any) -> list[tuple[str | None, str | None]]:
     return [(row["status_from"], row["status_to"]) for row in body["data"]]
 
 
 def test_the_rows_of_one_execution(admin: User, execution: Execution) -> None:
     body = ask(admin, execution_id=execution.pk)
-    assert moves(body) == [("READY", "RUNNING"), ("PENDING", "READY"), (None, "PENDING")]
+    assert transitions(body) == [("READY", "RUNNING"), ("PENDING", "READY"), (None, "PENDING")]
     assert (body["total"], body["examined_until"]) == (3, None)
     oldest_first = ask(admin, execution_id=execution.pk, sort="timestamp", per_page=2, page=2)
-    assert moves(oldest_first) == [("READY", "RUNNING")]
+    assert transitions(oldest_first) == [("READY", "RUNNING")]
     assert ask(admin, execution_id=uuid4())["total"] == 0
 
 
@@ -66,12 +66,12 @@ def test_rows_that_a_filter_lets_through(
     admin: User, query: dict[str, str], found: list[tuple[str | None, str | None]]
 ) -> None:
     body = ask(admin, **query)
-    assert moves(body) == found
+    assert transitions(body) == found
     assert body["total"] == len(found)
 
 
 def test_what_a_user_did(admin: User) -> None:
-    assert moves(ask(admin, actor=admin.pk)) == [("READY", "CANCELLED")]
+    assert transitions(ask(admin, actor=admin.pk)) == [("READY", "CANCELLED")]
 
 
 def test_filters_go_with_dates_and_pages(admin: User) -> None:
@@ -86,11 +86,11 @@ def test_a_list_without_a_filter_examines_nothing(admin: User) -> None:
     assert "examined_until" not in ask(admin)
 
 
-def test_how_far_a_filter_looks_is_bounded_and_said(
+def test_a_filter_examines_a_bounded_number_of_rows_and_says_how_far(
     admin: User, execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everything = moves(ask(admin, source="worker"))
-    monkeypatch.setattr(queries, "MOST_EXAMINED", 4)
+    everything = transitions(ask(admin, source="worker"))
+    monkeypatch.setattr(queries, "MAX_EXAMINED", 4)
     body = ask(admin, source="worker")
     assert len(body["data"]) == body["total"] < len(everything)
     rest = ask(admin, source="worker", end_date=body["examined_until"])
@@ -99,13 +99,13 @@ def test_how_far_a_filter_looks_is_bounded_and_said(
     assert ask(admin, execution_id=execution.pk)["examined_until"] is None
 
 
-def test_one_executions_rows_are_found_by_an_index(admin: User, execution: Execution) -> None:
-    behind_the_ledger(
+def test_the_rows_of_one_execution_are_found_by_an_index(admin: User, execution: Execution) -> None:
+    execute_without_triggers(
         "INSERT INTO status_log (id, timestamp, execution_id, source)"
         " SELECT 1000 + number, clock_timestamp(), gen_random_uuid(), 'test'"
         " FROM generate_series(1, 5000) AS number"
     )
-    behind_the_ledger("ANALYZE status_log")
+    execute_without_triggers("ANALYZE status_log")
     with CaptureQueriesContext(connection) as captured:
         ask(admin, execution_id=execution.pk)
     read = [query["sql"] for query in captured if "execution_id\" = '" in query["sql"]]
@@ -117,7 +117,7 @@ def test_one_executions_rows_are_found_by_an_index(admin: User, execution: Execu
 
 
 @pytest.mark.parametrize("query", ["execution_id=x", "status_from=CANCELLING", "actor=me"])
-def test_odd_filters_are_refused(admin: User, query: str) -> None:
+def test_invalid_filters_are_refused(admin: User, query: str) -> None:
     answer = client_of(admin).get(f"/api/v1/status?{query}")
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) == {query.partition("=")[0]}

@@ -1,4 +1,4 @@
-"""Reading the ledger over the API."""
+"""Reading the status log over the API."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from executions.tests.factories import ExecutionFactory
 from gef_project.accounts.models import User
 from gef_project.accounts.tests.clients import client_of
 from status.models import StatusLog
-from status.queries import MOST_PER_PAGE, PERIODS
+from status.queries import MAX_PER_PAGE, PERIODS
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def ids(answer) -> list[int]:
     return [row["id"] for row in answer.json()["data"]]
 
 
-def moment(row: StatusLog, **later: int) -> str:
+def time_of(row: StatusLog, **later: int) -> str:
     return (row.timestamp + timedelta(**later)).isoformat()
 
 
@@ -60,7 +60,7 @@ def test_a_row_has_these_keys(execution: Execution, admin: User) -> None:
     assert client_of(admin).get(f"{LIST}/current").json() == {"data": row}
 
 
-def test_a_ledger_without_moves_has_its_first_snapshot(admin: User) -> None:
+def test_without_transitions_there_is_the_first_snapshot(admin: User) -> None:
     body = client_of(admin).get(LIST, {"per_page": 1}).json()
     assert body["total"] == 1
     assert (body["data"][0]["status_from"], body["data"][0]["status_to"]) == (None, None)
@@ -90,18 +90,18 @@ def test_pages_together_are_the_whole_list(rows: list[StatusLog], admin: User, s
 
 
 def test_both_ends_of_a_range_are_included(rows: list[StatusLog], admin: User) -> None:
-    between = {"start_date": moment(rows[2]), "end_date": moment(rows[4])}
+    between = {"start_date": time_of(rows[2]), "end_date": time_of(rows[4])}
     answer = client_of(admin).get(LIST, between)
     expected = [row.pk for row in rows[::-1] if rows[2].timestamp <= row.timestamp <= rows[4].timestamp]
     assert ids(answer) == expected
     assert answer.json()["total"] == len(expected)
 
 
-def test_nothing_lies_in_an_empty_range(rows: list[StatusLog], admin: User) -> None:
+def test_an_empty_range_has_no_rows(rows: list[StatusLog], admin: User) -> None:
     for query in (
-        {"start_date": moment(rows[-1], seconds=1)},
-        {"end_date": moment(rows[0], seconds=-1)},
-        {"start_date": moment(rows[-1]), "end_date": moment(rows[0])},
+        {"start_date": time_of(rows[-1], seconds=1)},
+        {"end_date": time_of(rows[0], seconds=-1)},
+        {"start_date": time_of(rows[-1]), "end_date": time_of(rows[0])},
     ):
         body = client_of(admin).get(LIST, query).json()
         assert (body["data"], body["total"]) == ([], 0)
@@ -112,7 +112,7 @@ def test_a_day_as_the_end_means_all_of_it(rows: list[StatusLog], admin: User) ->
     assert len(ids(client_of(admin).get(LIST, {"start_date": days[0], "end_date": days[1]}))) == len(rows)
 
 
-def test_a_plus_that_was_lost_is_read_as_one(rows: list[StatusLog], admin: User) -> None:
+def test_a_plus_that_was_decoded_as_a_space_is_understood(rows: list[StatusLog], admin: User) -> None:
     start = rows[-1].timestamp.strftime("%Y-%m-%dT%H:%M:%S.%f")
     answer = client_of(admin).get(f"{LIST}?start_date={start} 00:00")
     assert rows[-1].pk in ids(answer)
@@ -145,7 +145,7 @@ def test_a_parameter_that_cannot_be_read_is_refused(admin: User, query: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [("0", 1), ("-3", 1), ("10081", MOST_PER_PAGE), ("99999", MOST_PER_PAGE)]
+    ("asked", "given"), [("0", 1), ("-3", 1), ("10081", MAX_PER_PAGE), ("99999", MAX_PER_PAGE)]
 )
 def test_the_size_of_a_page_is_brought_within_its_limits(admin: User, asked: str, given: int) -> None:
     assert client_of(admin).get(LIST, {"per_page": asked}).json()["per_page"] == given
@@ -173,13 +173,13 @@ def test_the_seeks_use_the_index(rows: list[StatusLog]) -> None:
     assert "Sort" not in by_time
 
 
-def test_dates_have_one_form(rows: list[StatusLog], admin: User) -> None:
+def test_all_dates_have_the_same_form(rows: list[StatusLog], admin: User) -> None:
     for row in client_of(admin).get(LIST).json()["data"]:
         assert datetime.strptime(row["timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007
         assert len(row["timestamp"]) == len("2026-01-31T00:00:00.000000Z")
 
 
-def test_the_newest_row_is_sent_once(admin: User, execution: Execution) -> None:
+def test_an_unchanged_newest_row_is_not_sent_again(admin: User, execution: Execution) -> None:
     client = client_of(admin)
     first = client.get("/api/v1/status/current")
     assert first["ETag"] == f'"{StatusLog.objects.newest().pk}"'

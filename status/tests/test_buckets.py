@@ -1,4 +1,4 @@
-"""Buckets on the clocks of any time zone."""
+"""The boundaries of buckets in any time zone."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,10 +15,12 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/
 
 
 def starts(unit: str, first: str, last: str, zone: str) -> list[str]:
-    """The boundaries on the zone's clocks."""
+    """The boundaries in the zone's local time."""
     there = ZoneInfo(zone)
     begin, end = (datetime.fromisoformat(text).replace(tzinfo=there) for text in (first, last))
-    return [f"{moment.astimezone(there):%m-%d %H:%M %Z}" for moment in boundaries(unit, begin, end, there)]
+    return [
+        f"{boundary.astimezone(there):%m-%d %H:%M %Z}" for boundary in boundaries(unit, begin, end, there)
+    ]
 
 
 def test_an_hour_that_is_repeated_is_two_buckets() -> None:
@@ -32,7 +34,7 @@ def test_an_hour_that_is_repeated_is_two_buckets() -> None:
     ]
 
 
-def test_an_hour_that_is_skipped_is_none() -> None:
+def test_an_hour_that_is_skipped_has_no_bucket() -> None:
     found = starts("hour", "2024-03-31T01:59", "2024-03-31T03:00", "Europe/Berlin")
     assert found == ["03-31 01:00 CET", "03-31 03:00 CEST", "03-31 04:00 CEST"]
 
@@ -50,12 +52,12 @@ def test_a_day_begins_late_where_midnight_is_skipped() -> None:
     assert found == ["03-10 01:00 CDT", "03-11 00:00 CDT"]
 
 
-def test_a_day_that_a_zone_has_skipped_is_none() -> None:
+def test_a_day_that_a_zone_has_skipped_has_no_bucket() -> None:
     found = starts("day", "2011-12-29T05:00", "2011-12-31T05:00", "Pacific/Apia")
     assert found == ["12-29 00:00 -10", "12-31 00:00 +14", "01-01 00:00 +14"]
 
 
-def test_half_an_hour_of_change_makes_one_longer_bucket() -> None:
+def test_a_change_by_half_an_hour_makes_one_bucket_longer() -> None:
     found = starts("hour", "2024-04-07T01:00", "2024-04-07T02:00", "Australia/Lord_Howe")
     assert found == ["04-07 01:00 +11", "04-07 02:00 +1030", "04-07 03:00 +1030"]
 
@@ -70,7 +72,7 @@ def test_weeks_begin_on_mondays_and_months_on_the_first() -> None:
 
 
 def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "MOST", 24)
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 24)
     midnight = datetime(2024, 1, 1, tzinfo=UTC)
     assert len(boundaries("hour", midnight, midnight + timedelta(hours=23), UTC)) == 25
     with pytest.raises(TooManyBuckets):
@@ -78,16 +80,16 @@ def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
-moments = st.timedeltas(timedelta(), timedelta(days=730)).map(START.__add__)
+times = st.timedeltas(timedelta(), timedelta(days=730)).map(START.__add__)
 
 
 @given(
     unit=st.sampled_from(UNITS),
     zone=st.sampled_from(ZONES).map(ZoneInfo),
-    first=moments,
+    first=times,
     length=st.timedeltas(timedelta(), timedelta(days=3)),
 )
-def test_they_are_the_same_whatever_time_is_asked_for(
+def test_a_bucket_does_not_depend_on_the_requested_time(
     unit: str, zone: ZoneInfo, first: datetime, length: timedelta
 ) -> None:
     found = boundaries(unit, first, first + length, zone)

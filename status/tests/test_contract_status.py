@@ -14,7 +14,7 @@ from status import queries
 from status.models import StatusLog
 from status.states import Status
 
-from .histories import set_times
+from .ledger_builders import set_times
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def client(admin: User) -> APIClient:
 
 @pytest.fixture
 def history(execution: Execution) -> list[StatusLog]:
-    """A snapshot 70 days ago, a creation 40 days ago; moves two days, one day and an hour ago."""
+    """A snapshot 70 days ago, a creation 40 days ago; transitions two days, one day and an hour ago."""
     for status in (Status.READY, Status.RUNNING, Status.FINISHED):
         execution.update_status(status)
     now = timezone.now()
@@ -44,12 +44,12 @@ def history(execution: Execution) -> list[StatusLog]:
     return set_times([*days, now - timedelta(hours=1)])
 
 
-def moments(answer) -> list[str]:
+def timestamps(answer) -> list[str]:
     assert answer.status_code == 200
     return [row["timestamp"] for row in answer.json()["data"]]
 
 
-def test_all_of_it_is_for_admins_only(owner: User, api: APIClient) -> None:
+def test_only_staff_may_read(owner: User, api: APIClient) -> None:
     for path in (LIST, f"{LIST}/current", f"{LIST}?aggregate=true&group_by=day", f"{LIST}?after=0"):
         assert client_of(owner).get(path).status_code == 403
         assert api.get(path).status_code == 401
@@ -84,7 +84,7 @@ def test_the_charts_get_the_rows_of_their_time_newest_first(
     answer = client.get(LIST, query)
     assert [row["id"] for row in answer.json()["data"]] == [row.id for row in history[::-1][:rows]]
     assert answer.json()["per_page"] == per_page
-    assert moments(answer) == sorted(moments(answer), reverse=True)
+    assert timestamps(answer) == sorted(timestamps(answer), reverse=True)
 
 
 @pytest.mark.parametrize(("period", "buckets"), [("last_year", 3), ("all", 3)])
@@ -94,14 +94,14 @@ def test_the_long_charts_get_ascending_buckets(
     query = {"aggregate": "true", "group_by": "month", "period": period, "sort": "timestamp"}
     answer = client.get(LIST, query)
     body = answer.json()
-    assert moments(answer) == sorted(moments(answer))
+    assert timestamps(answer) == sorted(timestamps(answer))
     assert buckets <= len(body["data"]) <= buckets + 1
     assert set(body["data"][0]) == BUCKET
     assert (body["page"], body["per_page"], body["total"]) == (1, len(body["data"]), len(body["data"]))
 
 
 @pytest.mark.parametrize("yes", ["true", "1", "yes", "True"])
-def test_aggregate_may_be_said_in_several_ways(client: APIClient, yes: str) -> None:
+def test_aggregate_accepts_several_words_for_true(client: APIClient, yes: str) -> None:
     assert "cumulative_failed" in client.get(LIST, {"aggregate": yes, "group_by": "day"}).json()["data"][0]
     assert client.get(LIST, {"aggregate": yes}).status_code == 400
 
@@ -122,8 +122,8 @@ def test_what_ended_is_counted_once_not_in_every_snapshot(client: APIClient) -> 
 
 
 def test_the_week_view_gets_every_point(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert queries.MOST_PER_PAGE >= 10081
-    monkeypatch.setattr(queries, "MOST_PER_PAGE", 4)
+    assert queries.MAX_PER_PAGE >= 10081
+    monkeypatch.setattr(queries, "MAX_PER_PAGE", 4)
     ExecutionFactory.create_batch(3)
     assert client.get(LIST, {"per_page": 10081}).json()["per_page"] == 4
     assert len(client.get(LIST, {"per_page": 4}).json()["data"]) == 4
@@ -136,9 +136,11 @@ def test_equal_times_keep_their_order(client: APIClient) -> None:
     assert [row["id"] for page in pages for row in page] == [row.id for row in rows[::-1]]
 
 
-def test_dates_have_one_form_in_rows_and_buckets(client: APIClient, history: list[StatusLog]) -> None:
-    set_times([moment.timestamp.replace(microsecond=0) for moment in history])
+def test_all_dates_have_the_same_form_in_rows_and_buckets(
+    client: APIClient, history: list[StatusLog]
+) -> None:
+    set_times([row.timestamp.replace(microsecond=0) for row in history])
     for query in ("", "aggregate=true&group_by=hour", "after=0"):
-        for moment in moments(client.get(f"{LIST}?{query}")):
-            assert datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007
-            assert len(moment) == len("2026-01-31T00:00:00.000000Z")
+        for timestamp in timestamps(client.get(f"{LIST}?{query}")):
+            assert datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007
+            assert len(timestamp) == len("2026-01-31T00:00:00.000000Z")

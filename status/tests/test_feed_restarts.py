@@ -1,4 +1,4 @@
-"""Readers that keep coming back, through restarts of the web server and of PostgreSQL, miss nothing."""
+"""Clients of the feed that reconnect miss no row when the web server or PostgreSQL restarts."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from .writing import EMAIL, PASSWORD
+from .writer_process import EMAIL, PASSWORD
 
 PATIENCE = 60  # seconds until the test fails
 
@@ -44,7 +44,9 @@ class Service:
         self._env.pop("DATABASE_URL", None)
         self._log = (var_dir / "web.log").open("wb")
         self._web: subprocess.Popen[bytes]
-        subprocess.run(self._command("status.tests.writing", "--prepare"), **self._options(), check=True)
+        subprocess.run(
+            self._command("status.tests.writer_process", "--prepare"), **self._options(), check=True
+        )
 
     def _command(self, *module_and_arguments: str) -> list[str]:
         return [sys.executable, "-m", *module_and_arguments]
@@ -67,15 +69,15 @@ class Service:
         self.start_web()
 
     def kill_database(self) -> None:
-        """Whoever next wants to connect starts it again."""
+        """The next connection starts it again."""
         os.kill(int(self._pid_file.read_text().split()[0]), signal.SIGKILL)
 
     @contextmanager
     def writer(self) -> Iterator[list[int]]:
-        """A process that moves executions; the ids of the rows that it was told are stored."""
+        """Run a process that changes statuses; yields the ids of the rows that it has committed."""
         acknowledged: list[int] = []
         process = subprocess.Popen(
-            self._command("status.tests.writing"), **self._options(), stdout=subprocess.PIPE, text=True
+            self._command("status.tests.writer_process"), **self._options(), stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         lines = process.stdout
@@ -117,7 +119,7 @@ class Service:
 
 
 class Reader(ABC, threading.Thread):
-    """Reads from the first row on; comes back whenever it is cut off."""
+    """Reads all rows, and reconnects whenever the connection is lost."""
 
     def __init__(self, service: Service, token: str) -> None:
         super().__init__(daemon=True)
@@ -187,7 +189,7 @@ def service() -> Iterator[Service]:
 
 
 @pytest.mark.timeout(600)
-def test_readers_that_come_back_see_every_row_once_in_order(service: Service, request) -> None:
+def test_clients_that_reconnect_see_every_row_once_in_order(service: Service, request) -> None:
     token = service.log_in()
     readers: list[Reader] = [Poller(service, token), Streamer(service, token)]
     disturbances = [service.restart_web, service.kill_database, service.kill_web]

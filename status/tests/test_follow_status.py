@@ -1,4 +1,4 @@
-"""The ledger in a terminal."""
+"""``manage.py follow_status``."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ from executions.tests.processes import environment_of_test
 from status.models import StatusLog
 from status.retention import prune
 from status.states import Status
-from status.tail import Follower, Line, RowsAreGone
+from status.tail import Line, RowsPruned, Tail
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,8 +25,8 @@ Process = subprocess.Popen[str]
 
 
 @pytest.fixture
-def following() -> Iterator[Process]:
-    """Following from the first row on, as JSON; SIGINT is ignored from birth, as after ``&`` in a script."""
+def process() -> Iterator[Process]:
+    """The command from the first row on, as JSON, started with SIGINT ignored, as by ``&`` in a script."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "follow_status", "--after", "0", "--json"],
         cwd=settings.BASE_DIR,
@@ -54,31 +54,31 @@ def end_connections_of_others() -> None:
         )
 
 
-def test_it_prints_each_row_once_also_when_the_database_was_away(
-    execution: Execution, following: Process
+def test_it_prints_each_row_once_even_if_the_database_was_away(
+    execution: Execution, process: Process
 ) -> None:
     newest = StatusLog.objects.newest().pk
-    assert [next_id(following) for _ in range(newest)] == list(range(1, newest + 1))
+    assert [next_id(process) for _ in range(newest)] == list(range(1, newest + 1))
     end_connections_of_others()
     execution.update_status(Status.READY)
-    assert next_id(following) == newest + 1
-    following.send_signal(signal.SIGINT)
-    printed, complaints = following.communicate(timeout=30)
-    assert (printed, following.returncode) == ("", 0)
-    away, back = complaints.splitlines()
+    assert next_id(process) == newest + 1
+    process.send_signal(signal.SIGINT)
+    printed, warnings = process.communicate(timeout=30)
+    assert (printed, process.returncode) == ("", 0)
+    away, back = warnings.splitlines()
     assert away.startswith("The database is away: ")
     assert back == "The database is back."
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_either_signal_ends_it(number: signal.Signals, following: Process) -> None:
-    next_id(following)
-    following.send_signal(number)
-    assert following.communicate(timeout=30) == ("", "")
-    assert following.returncode == 0
+def test_either_signal_ends_it(number: signal.Signals, process: Process) -> None:
+    next_id(process)
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
 
 
-def test_a_line_says_when_which_from_where_to_where_and_the_counts(execution: Execution) -> None:
+def test_a_line_has_time_execution_transition_and_counts(execution: Execution) -> None:
     execution.update_status(Status.READY)
     row = StatusLog.objects.newest()
     assert str(Line(row)).split() == [
@@ -88,25 +88,25 @@ def test_a_line_says_when_which_from_where_to_where_and_the_counts(execution: Ex
     assert "\033[36mREADY" in str(Line(row, coloured=True))
 
 
-def test_snapshots_and_deletions_have_their_lines(execution: Execution) -> None:
+def test_snapshots_and_deletions_have_lines(execution: Execution) -> None:
     snapshot = StatusLog.objects.earliest("id")
     assert str(Line(snapshot)).split()[1:5] == ["snapshot", "-", "→", "-"]
     execution.delete()
-    (deletion,) = Follower(StatusLog.objects.newest().pk - 1).read()
+    (deletion,) = Tail(StatusLog.objects.newest().pk - 1).read()
     assert str(Line(deletion)).split()[2:6] == ["(deleted)", "PENDING", "→", "-"]
 
 
-def test_rows_that_are_gone_are_not_passed_over_in_silence() -> None:
+def test_pruned_rows_are_an_error() -> None:
     ExecutionFactory.create_batch(3)
     list(prune(StatusLog.objects.newest().timestamp))
     oldest = StatusLog.objects.earliest("id").pk
-    with pytest.raises(RowsAreGone):
-        Follower(0).read()
+    with pytest.raises(RowsPruned):
+        Tail(0).read()
     with pytest.raises(CommandError, match=f"before {oldest} .* --after {oldest - 1}"):
         call_command("follow_status", "--after", "0")
 
 
-@pytest.mark.parametrize("place", ["-1", "x", "99999999999999999999", "1000000"])
-def test_an_odd_place_is_refused(place: str) -> None:
+@pytest.mark.parametrize("row_id", ["-1", "x", "99999999999999999999", "1000000"])
+def test_an_invalid_id_is_refused(row_id: str) -> None:
     with pytest.raises(CommandError, match=r"id of a row|newest row"):
-        call_command("follow_status", f"--after={place}")
+        call_command("follow_status", f"--after={row_id}")

@@ -1,4 +1,4 @@
-"""The rows of the periodic task survive the way to the ledger, and the way back."""
+"""The rows of the periodic task survive the migrations to the ledger and back."""
 
 import os
 import signal
@@ -14,18 +14,18 @@ import pytest
 from django.apps.registry import Apps
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import InternalError, connection, connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
-from gef_project.common import migrations as kit
+from gef_project.common import migrations
 from gef_project.common.management.commands.migrate import LOCK
 from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault
 
-from .migrating import migrate, migrated_back
+from .migration_helpers import migrate, migrated_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,13 +85,21 @@ def test_the_counts_change_without_a_rewrite_of_the_table(old_apps: Apps) -> Non
     assert file_of_table() == before
 
 
+def test_a_view_that_reads_a_column_that_goes_is_not_dropped_silently(old_apps: Apps) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE VIEW totals AS SELECT users_count FROM status_log")
+        with pytest.raises(InternalError, match="view totals depends on"):
+            migrate(CANCELLED_COUNTED)
+        cursor.execute("DROP VIEW totals")
+
+
 def file_of_table() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_relation_filepath('status_log')")
         return str(cursor.fetchone()[0])
 
 
-def test_the_ledger_goes_on_from_the_old_rows(old_apps: Apps) -> None:
+def test_the_ledger_continues_after_the_old_rows(old_apps: Apps) -> None:
     migrate(NEWEST)
     ExecutionFactory().update_status(Status.RUNNING)
     assert list(StatusLog.objects.order_by("id").values_list("id", flat=True)) == [1, 2, 3, 4, 5, 6]
@@ -99,7 +107,7 @@ def test_the_ledger_goes_on_from_the_old_rows(old_apps: Apps) -> None:
     assert first_fault() is None
 
 
-def test_the_check_says_which_rows_it_does_not_look_at(old_apps: Apps) -> None:
+def test_the_check_says_which_rows_it_does_not_check(old_apps: Apps) -> None:
     migrate(NEWEST)
     output = StringIO()
     call_command("check_status_log", stdout=output)
@@ -120,7 +128,7 @@ def test_the_first_row_counts_executions_that_have_any_status() -> None:
         assert first_fault() is None
 
 
-def test_after_the_way_back_the_old_code_can_insert() -> None:
+def test_after_migrating_back_the_old_code_can_insert() -> None:
     ExecutionFactory(status=Status.RUNNING)
     ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
     with migrated_back(PERIODIC) as apps:
@@ -129,11 +137,11 @@ def test_after_the_way_back_the_old_code_can_insert() -> None:
         assert list(rows) == [(0, 0), (0, 1), (1, 1)]
         new = model.objects.create(executions_running=1, executions_count=1)
         assert new.pk == ids[-1] + 1
-        Execution.objects.update(status=Status.READY)  # nobody minds: there is no ledger
+        Execution.objects.update(status=Status.READY)  # allowed, since there are no triggers
     assert first_fault() is None
 
 
-def test_who_may_read_the_table_may_read_the_copy(old_apps: Apps) -> None:
+def test_the_copy_of_the_table_keeps_its_privileges(old_apps: Apps) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP ROLE IF EXISTS gef_test_reader; CREATE ROLE gef_test_reader")
         cursor.execute("GRANT SELECT ON status_log TO gef_test_reader WITH GRANT OPTION")
@@ -152,9 +160,9 @@ def test_who_may_read_the_table_may_read_the_copy(old_apps: Apps) -> None:
 def test_a_migration_that_gets_no_lock_lets_others_pass_and_gives_up_in_one_line(
     old_apps: Apps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit, "TRY", 0.1)
-    monkeypatch.setattr(kit, "PAUSE", 0.1)
-    monkeypatch.setattr(kit, "PATIENCE", 0.3)
+    monkeypatch.setattr(migrations, "TRY", 0.1)
+    monkeypatch.setattr(migrations, "PAUSE", 0.1)
+    monkeypatch.setattr(migrations, "PATIENCE", 0.3)
     reading, over = threading.Event(), threading.Event()
 
     def read() -> None:

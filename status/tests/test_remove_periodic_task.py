@@ -1,4 +1,4 @@
-"""The periodic count's row leaves existing deployments, and nothing that an operator made does."""
+"""The migration deletes the schedule of the old periodic task, and nothing that an operator made."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def remove() -> None:
     migrate_to("0005_remove_periodic_task")
 
 
-def test_the_row_and_its_interval_go(every_two_minutes: IntervalSchedule) -> None:
+def test_the_row_and_its_interval_are_deleted(every_two_minutes: IntervalSchedule) -> None:
     PeriodicTask.objects.create(name=NAME, task=TASK, interval=every_two_minutes)
     before = PeriodicTasks.last_change()
     remove()
@@ -44,7 +44,7 @@ def test_the_row_and_its_interval_go(every_two_minutes: IntervalSchedule) -> Non
     assert PeriodicTasks.last_change() > before
 
 
-def test_the_row_and_its_crontab_go() -> None:
+def test_the_row_and_its_crontab_are_deleted() -> None:
     crontab = CrontabSchedule.objects.create(minute="*/2", hour="5")
     other = CrontabSchedule.objects.create(minute="*/3", hour="5")
     PeriodicTask.objects.create(name=NAME, task="collect_system_status", crontab=crontab)

@@ -1,4 +1,4 @@
-"""A dump that is restored elsewhere is the same ledger, with the same guarantees."""
+"""A dump that is restored in another database is the same ledger, with the same guarantees."""
 
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ RESTORED = "gef_test_restored"
 
 @contextmanager
 def restored_copy() -> Iterator[None]:
-    """Be connected to a database of its own, into which this one has been restored by pg_dump and psql."""
+    """Restore the database into a new one by pg_dump and psql, and connect to that during the block."""
     original = connection.settings_dict["NAME"]
     name = f"{RESTORED}_{original}"
     with connection.cursor() as cursor:
@@ -32,7 +32,7 @@ def restored_copy() -> Iterator[None]:
     dump = subprocess.run(
         [BIN / "pg_dump", "--no-owner", url_of(original)], capture_output=True, text=True, check=True
     )
-    # What only psql 18 and its pg_dump know, an older server does not.
+    # A setting of pg_dump 18 that older servers do not know.
     sql = "\n".join(line for line in dump.stdout.splitlines() if "transaction_timeout" not in line)
     subprocess.run([BIN / "psql", *restore], input=sql, stdout=subprocess.DEVNULL, text=True, check=True)
     connection.settings_dict["NAME"] = name
@@ -56,7 +56,7 @@ def url_of(name: str) -> str:
     return " ".join(f"{key}='{value}'" for key, value in (parts | {"dbname": name}).items() if value)
 
 
-def test_a_restored_ledger_is_true_goes_on_and_refuses_what_it_refused() -> None:
+def test_a_restored_ledger_is_correct_continues_and_refuses_the_same() -> None:
     execution = ExecutionFactory(status=Status.RUNNING)
     ended = ExecutionFactory(status=Status.FAILED)
     newest = StatusLog.objects.newest().pk

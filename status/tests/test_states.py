@@ -1,4 +1,4 @@
-"""One vocabulary: every copy of it equals the one in ``states.py``."""
+"""Every copy of the statuses and transitions equals the one in ``states.py``."""
 
 import re
 
@@ -8,7 +8,7 @@ from django.db import connection
 from executions.models import Execution
 from status.checks import check_columns
 from status.models import StatusLog
-from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, sources_of
+from status.states import ACTIVE, TERMINAL, TRANSITIONS, Status, count_field, predecessors_of
 
 
 def test_the_statuses_are_those_of_the_design() -> None:
@@ -23,17 +23,17 @@ def test_every_active_status_can_end() -> None:
     assert all(TRANSITIONS[status] >= TERMINAL for status in ACTIVE)
 
 
-def test_only_a_worker_that_hands_back_leads_to_pending() -> None:
-    assert sources_of(Status.PENDING) == [Status.READY]
+def test_only_ready_leads_back_to_pending() -> None:
+    assert predecessors_of(Status.PENDING) == [Status.READY]
     assert all(status not in TRANSITIONS[status] for status in Status)
 
 
 @pytest.mark.parametrize("field", ["status_from", "status_to"])
-def test_the_choices_of_the_log_are_the_vocabulary(field: str) -> None:
+def test_the_choices_of_the_log_are_the_statuses(field: str) -> None:
     assert getattr(StatusLog, field).field.choices == Status.choices
 
 
-def test_the_choices_of_an_execution_are_the_vocabulary() -> None:
+def test_the_choices_of_an_execution_are_the_statuses() -> None:
     assert Execution._meta.get_field("status").choices == Status.choices
 
 

@@ -1,7 +1,7 @@
-"""The check finds each kind of fault. What breaks the ledger here can be done by a superuser only."""
+"""The check finds each kind of fault. Only a superuser can break the ledger as these tests do."""
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
@@ -10,14 +10,9 @@ from status.retention import prune
 from status.states import Status
 from status.verification import Fault, counts_fault, first_fault
 
+from .ledger_builders import execute_without_triggers
+
 pytestmark = pytest.mark.django_db
-
-
-def break_it(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(statement)
-        cursor.execute("SET session_replication_role = origin")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +37,7 @@ FAULTS = {
 @pytest.mark.parametrize("problem", FAULTS)
 def test_the_first_broken_row_is_named(problem: str) -> None:
     broken = StatusLog.objects.filter(status_from=Status.PENDING).earliest("id")
-    break_it(FAULTS[problem].format(id=broken.id))
+    execute_without_triggers(FAULTS[problem].format(id=broken.id))
     fault = first_fault()
     assert fault is not None
     assert fault.log_id == broken.id
@@ -50,19 +45,19 @@ def test_the_first_broken_row_is_named(problem: str) -> None:
 
 
 @pytest.mark.parametrize("span", [1, 2, 3])
-def test_rows_are_missed_wherever_the_spans_begin(span: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole spans may be gone. A later repair excuses changes without a log row, but no gap."""
+def test_missing_rows_are_found_wherever_the_spans_begin(span: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole spans may be missing. A later repair explains changes without a log row, but not a gap."""
     monkeypatch.setattr("status.verification.SPAN", span)
     ids = list(StatusLog.objects.order_by("id").values_list("id", flat=True))
     StatusLog.objects.append_snapshot(source="repair")
     for gone, left in [(ids[1:2], ids[2]), (ids[2:3], ids[3]), (ids[3:4], ids[4]), (ids[1:-1], ids[-1])]:
         with transaction.atomic():
-            break_it(f"DELETE FROM status_log WHERE id BETWEEN {gone[0]} AND {gone[-1]}")
+            execute_without_triggers(f"DELETE FROM status_log WHERE id BETWEEN {gone[0]} AND {gone[-1]}")
             assert first_fault() == Fault(left, "the row before it is missing")
             transaction.set_rollback(True)
 
 
-def test_rows_that_are_pruned_meanwhile_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_are_pruned_meanwhile_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("status.verification.SPAN", 3)
     fourth = StatusLog.objects.order_by("id")[3]
 
@@ -75,14 +70,14 @@ def test_rows_that_are_pruned_meanwhile_are_not_missed(monkeypatch: pytest.Monke
 
 def test_what_comes_after_a_broken_row_can_be_checked_alone() -> None:
     broken = StatusLog.objects.filter(status_from=Status.PENDING).earliest("id")
-    break_it(FAULTS["executions_active is not the sum"].format(id=broken.id))
+    execute_without_triggers(FAULTS["executions_active is not the sum"].format(id=broken.id))
     assert first_fault(since=broken.id) is not None
     assert first_fault(since=broken.id + 1) is None
 
 
 def test_a_change_without_its_row_is_found() -> None:
     newest = StatusLog.objects.newest()
-    break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
+    execute_without_triggers("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
     assert counts_fault() == Fault(
         newest.id, "executions_ready is 0 but should be 1; executions_running is 1 but should be 0"
     )
@@ -92,7 +87,7 @@ def test_a_change_without_its_row_is_found() -> None:
 
 
 def test_two_changes_that_leave_the_counts_alone_are_found() -> None:
-    break_it(
+    execute_without_triggers(
         "UPDATE executions_execution SET status = CASE status WHEN 'FINISHED' THEN 'CANCELLED'"
         " ELSE 'FINISHED' END WHERE status IN ('FINISHED', 'CANCELLED')"
     )
@@ -103,16 +98,16 @@ def test_two_changes_that_leave_the_counts_alone_are_found() -> None:
 
 
 def test_a_snapshot_repairs_the_counts() -> None:
-    break_it("DELETE FROM executions_execution WHERE status = 'RUNNING'")
+    execute_without_triggers("DELETE FROM executions_execution WHERE status = 'RUNNING'")
     assert counts_fault() is not None
     StatusLog.objects.append_snapshot(source="repair", reason="rows lost in a restore")
     assert counts_fault() is None
     assert first_fault() is None
 
 
-def test_after_a_repair_the_execution_goes_on_from_its_true_status() -> None:
+def test_after_a_repair_the_execution_continues_from_its_true_status() -> None:
     execution = Execution.objects.get(status=Status.RUNNING)
-    break_it("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
+    execute_without_triggers("UPDATE executions_execution SET status = 'READY' WHERE status = 'RUNNING'")
     StatusLog.objects.append_snapshot(source="repair", reason="changed without a log row")
     assert first_fault() is None
     log = execution.update_status(Status.RUNNING)

@@ -28,9 +28,9 @@ def execution(text: str) -> Execution:
 
 class Command(BaseCommand):
     help = (
-        "Give an execution a status to which it cannot go by itself, such as FINISHED back to FAILED. For "
-        "repairs: the status log records it as any other transition, with the source repair, who and why. "
-        "All but status and end date stays as it is."
+        "Repair an execution: give it a status even if the transition is illegal, such as from FINISHED to "
+        "FAILED. The status log records it, with the source repair, who did it, and why. Only the status and "
+        "the end date change."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -70,7 +70,7 @@ class Command(BaseCommand):
     def show(self, execution: Execution, target: Status, actor: User, reason: str) -> None:
         self.stdout.write(
             f"Execution {execution.pk} of script {execution.script.slug}, of {execution.user}:\n"
-            f"  status  {execution.status} → {target}, whatever the rules say\n"
+            f"  status  {execution.status} → {target}, even if that is illegal\n"
             f"  record  a row of the status log, by {actor}, because: {reason}\n"
             "  stays   progress, results, worker; nobody is started, stopped or told by this\n"
         )

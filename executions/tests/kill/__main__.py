@@ -1,4 +1,4 @@
-"""Kill writers, the Celery worker and PostgreSQL at random times, then look whether anything is lost.
+"""Kill writers, the Celery worker and PostgreSQL at random times, then check that nothing is lost.
 
     python -m executions.tests.kill --rounds 50
 

@@ -4,7 +4,7 @@ from django.utils import timezone
 
 
 class Clock:
-    """A clock that stands still until a test moves it on."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self._now = timezone.now()
@@ -12,5 +12,5 @@ class Clock:
     def now(self) -> datetime:
         return self._now
 
-    def move(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         self._now += timedelta(**time)

@@ -11,12 +11,12 @@ from rest_framework.test import APIClient
 
 from executions.credentials import password, user_name
 from executions.models import Execution
-from executions.tests.test_api_at_once import at_once
 from gef_project.accounts import login_throttle, models
 from gef_project.accounts.login_throttle import FREE, FREE_FOR_ALL, network
 from gef_project.accounts.models import LoginAttempts, User
 from gef_project.accounts.tasks import forget_expired
 from gef_project.common.errors import TooManyAttempts
+from status.tests.concurrency import race
 
 from .clock import Clock
 
@@ -69,7 +69,7 @@ def test_each_further_failure_doubles_the_wait(clock: Clock, person: User) -> No
     fail(FREE)
     for expected in (1, 2, 4, 8):
         assert log_in(person.email, WRONG)["Retry-After"] == str(expected)
-        clock.move(seconds=expected)
+        clock.advance(seconds=expected)
         fail(1)
     LoginAttempts.objects.update(failures=10**6)
     assert log_in(person.email, WRONG)["Retry-After"] == "900"
@@ -79,14 +79,14 @@ def test_an_attempt_that_was_refused_does_not_count(clock: Clock, person: User) 
     fail(FREE)
     for _ in range(5):
         assert log_in(person.email, WRONG).status_code == 429
-    clock.move(seconds=1)
+    clock.advance(seconds=1)
     assert log_in(person.email, RIGHT).status_code == 200
     assert log_in(person.email, RIGHT).status_code == 200
 
 
 def test_an_hour_without_a_failure_resets_the_count(clock: Clock, person: User) -> None:
     fail(FREE)
-    clock.move(hours=1, seconds=1)
+    clock.advance(hours=1, seconds=1)
     fail(FREE)
     assert log_in(person.email, RIGHT).status_code == 429
 
@@ -101,7 +101,7 @@ def test_where_a_password_was_right_it_is_taken_at_any_time(clock: Clock, person
     assert log_in(person.email, RIGHT).status_code == 200
     fail(3 * FREE)
     assert log_in(person.email, RIGHT).status_code == 200
-    clock.move(days=1, seconds=1)
+    clock.advance(days=1, seconds=1)
     fail(FREE)
     assert log_in(person.email, RIGHT).status_code == 429
 
@@ -124,7 +124,7 @@ def test_a_login_for_every_report_is_not_a_write_for_every_login(person: User) -
 
 @pytest.mark.django_db(transaction=True)
 def test_many_log_in_at_once_and_end_no_session(person: User) -> None:
-    tokens = [answer.json()["access_token"] for answer in at_once(8, lambda _: log_in(person.email, RIGHT))]
+    tokens = [answer.json()["access_token"] for answer in race(8, lambda _: log_in(person.email, RIGHT))]
     for token in tokens:
         me = APIClient().get("/api/v1/user/me", HTTP_AUTHORIZATION=f"Bearer {token}")
         assert me.status_code == 200
@@ -132,7 +132,7 @@ def test_many_log_in_at_once_and_end_no_session(person: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_failures_at_once_are_all_counted(person: User) -> None:
-    at_once(6, lambda _: fail(1))
+    race(6, lambda _: fail(1))
     assert sorted(LoginAttempts.objects.values_list("failures", flat=True)) == [6, 6]
 
 
@@ -231,7 +231,7 @@ def test_old_attempts_are_deleted(clock: Clock, person: User) -> None:
     log_in(person.email, RIGHT, "192.0.2.2")
     forget_expired()
     assert LoginAttempts.objects.count() == 3
-    clock.move(days=1, seconds=1)
+    clock.advance(days=1, seconds=1)
     forget_expired()
     assert not LoginAttempts.objects.exists()
 

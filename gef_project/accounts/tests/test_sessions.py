@@ -10,10 +10,10 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from executions.models import Execution
-from executions.tests.test_api_at_once import at_once
 from gef_project.accounts.authentication import ExecutionCredential, refresh_token_for
 from gef_project.accounts.models import RevokedToken, User
 from gef_project.accounts.tasks import forget_expired
+from status.tests.concurrency import race
 
 from .clients import client_of
 
@@ -143,7 +143,7 @@ def test_an_executions_refresh_token_is_not_rotated(execution: Execution) -> Non
 
 @pytest.mark.django_db(transaction=True)
 def test_a_refresh_token_is_exchanged_once_only(session: RefreshToken) -> None:
-    answers = at_once(4, lambda _: refreshed(session, "?rotate=true").status_code)
+    answers = race(4, lambda _: refreshed(session, "?rotate=true").status_code)
     assert sorted(answers) == [200, 401, 401, 401]
 
 

@@ -9,14 +9,14 @@ from django.db import OperationalError, connection, transaction
 
 from executions.models import Execution
 from executions.tests.factories import ExecutionFactory
-from gef_project.common.retrying import briefly, patiently
+from gef_project.common.retrying import retry_briefly, retry_patiently
 from status.exceptions import IllegalTransition, LedgerBusy
 from status.states import Status
-from status.tests.racing import unfinished
+from status.tests.concurrency import uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EACH = pytest.mark.parametrize("retrying", [briefly, patiently])
+EACH = pytest.mark.parametrize("retrying", [retry_briefly, retry_patiently])
 
 
 def attempts(retrying: Callable[..., Any], error: Exception) -> list[float]:
@@ -31,7 +31,7 @@ def attempts(retrying: Callable[..., Any], error: Exception) -> list[float]:
     return waits
 
 
-@pytest.mark.parametrize(("retrying", "number"), [(briefly, 4), (patiently, 8)])
+@pytest.mark.parametrize(("retrying", "number"), [(retry_briefly, 4), (retry_patiently, 8)])
 def test_the_number_of_attempts_is_bounded(retrying: Callable[..., Any], number: int) -> None:
     assert len(attempts(retrying, LedgerBusy())) == number - 1
 
@@ -56,7 +56,7 @@ def test_a_part_of_a_transaction_is_not_tried_again(retrying: Callable[..., Any]
 @pytest.mark.usefixtures("short_lock_timeout")
 def test_a_busy_ledger_is_waited_for(retrying: Callable[..., Any], execution: Execution) -> None:
     holder = ExecutionFactory()
-    with unfinished(lambda: holder.update_status(Status.RUNNING)) as end:
+    with uncommitted(lambda: holder.update_status(Status.RUNNING)) as end:
         with pytest.raises(LedgerBusy):
             execution.update_status(Status.RUNNING)
         Timer(0.05, end).start()
@@ -66,4 +66,4 @@ def test_a_busy_ledger_is_waited_for(retrying: Callable[..., Any], execution: Ex
 def test_a_task_makes_a_lost_connection_anew(execution: Execution) -> None:
     with connection.cursor() as cursor, pytest.raises(OperationalError):
         cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-    assert patiently(execution.update_status)(Status.RUNNING) is not None
+    assert retry_patiently(execution.update_status)(Status.RUNNING) is not None

@@ -9,8 +9,8 @@ from tqdm import tqdm
 from executions.models import Execution
 from gef_project.common.attribution import attributed_to
 from gef_project.common.locking import translate_lock_errors
+from status.models import Source as StatusSource
 from status.models import StatusLog
-from status.sources import Source as StatusSource
 
 from . import accounts, executions, logs, status_rows
 from .loading import Table, execute, note_findings, stage

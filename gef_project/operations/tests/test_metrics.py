@@ -15,7 +15,7 @@ from gef_project.accounts.tests.clients import client_of
 from gef_project.operations import tasks
 from status.models import StatusLog
 from status.states import Status
-from status.tests.histories import behind_the_ledger
+from status.tests.ledger_builders import execute_without_triggers
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def test_executions_are_counted_per_status(scraper: APIClient) -> None:
 
 def test_the_newest_row_is_named_with_its_age(scraper: APIClient, execution: Execution) -> None:
     newest = StatusLog.objects.newest()
-    behind_the_ledger(
+    execute_without_triggers(
         "UPDATE status_log SET timestamp = %s WHERE id = %s",
         [timezone.now() - timedelta(hours=1), newest.id],
     )
@@ -71,7 +71,7 @@ def test_the_last_check_is_told(scraper: APIClient, execution: Execution) -> Non
     metrics = scraped(scraper)
     assert metrics["gef_status_log_drift"] == 0
     assert began <= metrics["gef_status_log_check_timestamp_seconds"] <= timezone.now().timestamp()
-    behind_the_ledger("UPDATE executions_execution SET status = 'READY'")
+    execute_without_triggers("UPDATE executions_execution SET status = 'READY'")
     tasks.check_status_counts()
     assert scraped(scraper)["gef_status_log_drift"] == 1
 

@@ -14,13 +14,13 @@ from gef_project.operations import tasks
 from gef_project.operations.models import CountCheck
 from status.models import StatusLog
 from status.states import Status
-from status.tests.histories import behind_the_ledger, set_times
-from status.tests.racing import race, raised, unfinished
+from status.tests.concurrency import errors_in, race, uncommitted
+from status.tests.ledger_builders import execute_without_triggers, set_times
 from status.verification import counts_fault, first_fault
 
 
 def drift() -> None:
-    behind_the_ledger("UPDATE executions_execution SET status = 'READY' WHERE status = 'PENDING'")
+    execute_without_triggers("UPDATE executions_execution SET status = 'READY' WHERE status = 'PENDING'")
 
 
 @pytest.mark.django_db
@@ -66,13 +66,13 @@ def test_the_check_is_exact_while_others_write() -> None:
         return []
 
     outcomes = race(6, work)
-    assert raised(outcomes) == []
+    assert errors_in(outcomes) == []
     assert list(chain.from_iterable(outcomes)) == [None] * 200
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_check_waits_for_no_writer(execution: Execution, short_lock_timeout: None) -> None:
-    with unfinished(lambda: execution.update_status(Status.RUNNING)):
+    with uncommitted(lambda: execution.update_status(Status.RUNNING)):
         tasks.check_status_counts()
     assert CountCheck.objects.get().fault == ""
 

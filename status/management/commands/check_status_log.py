@@ -1,4 +1,4 @@
-"""``manage.py check_status_log``: is the ledger true, in every row?"""
+"""``manage.py check_status_log``: check every row of the status log."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,8 +11,7 @@ from gef_project.accounts.arguments import row_id
 from gef_project.accounts.models import User
 from gef_project.common.locking import translate_lock_errors
 from status.exceptions import LedgerBusy
-from status.models import StatusLog
-from status.sources import Source
+from status.models import Source, StatusLog
 from status.verification import first_fault
 
 
@@ -29,12 +28,12 @@ class Command(BaseCommand):
             type=row_id,
             default=0,
             metavar="ID",
-            help="check the rows from this one on: past a broken one that is known",
+            help="start at this row, for example after a broken one that is known",
         )
         parser.add_argument(
             "--repair",
             action="store_true",
-            help="append a snapshot row that states the true counts; history is never rewritten",
+            help="append a snapshot row with the true counts; existing rows are never changed",
         )
         parser.add_argument(
             "--actor", type=arguments.user, metavar="EMAIL", help="who repairs (needed for --repair)"

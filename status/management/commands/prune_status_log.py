@@ -1,4 +1,4 @@
-"""``manage.py prune_status_log --older-than DAYS``: let go of old rows."""
+"""``manage.py prune_status_log --older-than DAYS``: delete old rows."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
@@ -24,7 +24,7 @@ def days(text: str) -> timedelta:
 
 class Command(BaseCommand):
     help = (
-        "Delete the rows of the status log that are older than so many days, oldest first, in small "
+        "Delete the rows of the status log that are older than this many days, oldest first, in small "
         "transactions. The newest row always stays. It can be stopped and started again at any time."
     )
 

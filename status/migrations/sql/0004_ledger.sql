@@ -6,6 +6,7 @@
 --   status_log.actor, .source, .reason   who makes a change, by what, and why
 --   status_log.permission                'transition', 'repair' or 'import': what may be done to a status
 --   status_log.writing                   on while a trigger or a snapshot writes to status_log
+--   status_log.pruning                   on while manage.py prune_status_log deletes old rows
 --   status_log.counted                   on once this transaction has counted all executions
 
 CREATE FUNCTION is_legal_transition(status_from text, status_to text) RETURNS boolean
