@@ -19,7 +19,7 @@ from status.models import StatusLog
 from status.states import Status
 from status.verification import first_fault
 
-from .migrating import migrated_back
+from .migration_helpers import migrated_back
 
 pytestmark = pytest.mark.django_db
 
