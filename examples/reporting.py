@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ATTEMPTS = 4
+# A server that is away, say because it is started anew, is asked again for a quarter of an hour.
+ATTEMPTS, LONGEST_PAUSE = 35, 30.0
 
 
 def params() -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _token() -> str:
 def _call(method: str, path: str, body: dict[str, Any], token: str = "") -> Any:
     """Send JSON, and return the JSON of the response.
 
-    While the server is busy or away, it tries again after 1, 2 and 4 seconds.
+    While the server is busy or away, it tries again after 1, 2, 4 seconds and so on.
 
     Raises:
         urllib.error.URLError: the server did not respond, or refused the request.
@@ -80,7 +81,7 @@ def _call(method: str, path: str, body: dict[str, Any], token: str = "") -> Any:
         except urllib.error.URLError as error:
             if attempt + 1 == ATTEMPTS or not _is_temporary(error):
                 raise
-        time.sleep(2**attempt)
+        time.sleep(min(2**attempt, LONGEST_PAUSE))
     raise AssertionError
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from status.states import ACTIVE, Status, in_order
 
 from .models import Execution
+from .run import live_runs
 
 AT_ONCE = 500  # directories a query
 
@@ -44,6 +45,8 @@ def _remove_all_but(kept: Q) -> int:
     while some := dict(islice(directories, AT_ONCE)):
         for pk in Execution.objects.filter(kept, pk__in=some).values_list("pk", flat=True):
             del some[pk]
+        for pk in live_runs():
+            some.pop(pk, None)
         for directory in some.values():
             shutil.rmtree(directory, ignore_errors=True)
             removed += not directory.exists()

@@ -1,46 +1,65 @@
-"""Ends what nobody will end any more, and tries again what was lost on the way.
+"""Fails what nobody will end any more, and sends again what was lost on the way.
 
 Everything here may run at any time, anywhere, and twice at once.
 """
 
-from contextlib import suppress
-from datetime import timedelta
-from uuid import UUID
+from datetime import datetime, timedelta
 
-import psutil
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
-from django.utils import timezone
+from django.db.models import F, Max
+from django.db.models.functions import Now
 
 from status.states import Status
 
 from . import dispatch
-from .models import Execution
-from .process import params_file_of
+from .models import Execution, LeaseClock
 
-# Longer than a run's own worker takes to stop its process.
-ORPHANED_AFTER = timedelta(minutes=1)
-# An e-mail is tried again until its execution's end is that long ago, but not while the first try may go on.
-ANNOUNCE_BETWEEN = timedelta(minutes=2), timedelta(days=1)
+LAST_DOUBLING = 10  # of the delay before another attempt
 
 
 def fail_lost() -> int:
-    """Fail the executions whose worker has vanished.
+    """Fail the executions whose lease has ended: no worker of their machine has been heard of for the grace.
+
+    Those whose script allows another attempt are run again.
 
     Returns:
         How many.
     """
+    if not LeaseClock.is_steady(settings.WORKER_GRACE):
+        return 0  # the database was away, say; let the machines renew their leases first
     lost = Execution.objects.lost(settings.WORKER_GRACE)
+    allowed = lost.filter(attempt__lt=F("script__attempts")).select_related("script")
+    again = sum(_run_again(execution) for execution in allowed)
     workers = lost.order_by("worker").values_list("worker").annotate(Max("heartbeat_at"))
-    return sum(
+    return again + sum(
         lost.filter(worker=worker).update_status(
-            Status.FAILED,
-            source="monitor",
-            reason=f"worker {worker} has not been heard of since {heard_of:%Y-%m-%d %H:%M:%S} UTC",
+            Status.FAILED, source="monitor", reason=_loss(worker, heard_of)
         )
         for worker, heard_of in workers
     )
+
+
+@transaction.atomic
+def _run_again(execution: Execution) -> bool:
+    """Make it PENDING, if it is lost still; it is queued after a delay, which doubles with each attempt."""
+    script, attempt = execution.script, execution.attempt
+    delay = timedelta(seconds=script.retry_delay * 2 ** min(attempt - 1, LAST_DOUBLING))
+    row = Execution.objects.filter(pk=execution.pk, attempt=attempt)
+    lost = row.lost(settings.WORKER_GRACE)
+    loss = _loss(execution.worker, execution.heartbeat_at)
+    reason = f"attempt {attempt} of {script.attempts}: {loss}"
+    if not lost.update_status(Status.READY, source="monitor", reason=reason) and not lost.exists():
+        return False
+    reason = f"attempt {attempt + 1} of {script.attempts}, after {delay.total_seconds():.0f} s"
+    if not row.filter(status=Status.READY).update_status(Status.PENDING, source="monitor", reason=reason):
+        return False
+    row.update(attempt=attempt + 1, run_after=Now() + delay, log_position=0, worker="", heartbeat_at=None)
+    return True
+
+
+def _loss(worker: str, heard_of: datetime | None) -> str:
+    return f"worker {worker} has not been heard of since {heard_of:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def requeue_overdue() -> int:
@@ -54,8 +73,7 @@ def requeue_overdue() -> int:
 
 def announce_unannounced() -> None:
     """Try again to tell the owners of what has ended."""
-    latest, earliest = (timezone.now() - age for age in ANNOUNCE_BETWEEN)
-    ended = Execution.objects.unannounced().filter(end_date__range=(earliest, latest))
+    ended = Execution.objects.not_announced_in_time()
     with transaction.atomic():
         dispatch.send_end_emails(ended.order_by("end_date").values_list("pk", flat=True))
 
@@ -70,35 +88,3 @@ def fail_stale() -> int:
     return Execution.objects.stale(age).update_status(
         Status.FAILED, source="cleanup", reason=f"not ended {age.days} days after its creation"
     )
-
-
-def stop_orphans() -> int:
-    """Kill the processes on this machine whose execution has ended or is gone: their worker was killed.
-
-    Returns:
-        How many.
-    """
-    processes = processes_of_runs()
-    executions = Execution.objects.filter(pk__in=set(processes.values()))
-    ended_lately = Q(end_date__gte=timezone.now() - ORPHANED_AFTER)
-    kept = set(executions.filter(Q(end_date=None) | ended_lately).values_list("pk", flat=True))
-    orphans = [process for process, execution_id in processes.items() if execution_id not in kept]
-    for process in orphans:
-        with suppress(psutil.Error):
-            process.kill()
-    return len(orphans)
-
-
-def processes_of_runs() -> dict[psutil.Process, UUID]:
-    """Every process on this machine that a run of this service has started, with its execution."""
-    return {process: pk for process in psutil.process_iter() if (pk := _execution_of(process))}
-
-
-def _execution_of(process: psutil.Process) -> UUID | None:
-    """The execution of this service that the process belongs to, if any."""
-    try:
-        environment = process.environ()
-        execution_id = UUID(environment["EXECUTION_ID"])
-    except (psutil.Error, OSError, KeyError, ValueError):
-        return None
-    return execution_id if environment.get("PARAMS_FILE") == str(params_file_of(execution_id)) else None

@@ -1,114 +1,78 @@
-"""What a process prints, as lines of its execution's log."""
+"""What a script prints, as lines of its execution's log."""
 
-import codecs
 import os
-import selectors
 import time
-from contextlib import suppress
-from typing import IO, cast
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
 
-from django.conf import settings
-from django.db import IntegrityError
-from django.utils import timezone
+from django.db import transaction
 
-from gef_project.common.retrying import retry_patiently
+from .fields import database_time
+from .models import Execution, ExecutionLog, ExecutionQuerySet, Level, storable
+from .supervisor.records import NOTICE, STDERR, STDOUT, records
 
-from .models import ExecutionLog, Level
-from .process import Process
-
-CHUNK = 65_536  # bytes read at once
+AT_ONCE = 1_000_000  # bytes of output that are stored by one transaction; more than any single record has
 LONGEST = 9_000  # characters of one log line; a longer one is cut into several
-STORE_EVERY = 0.5  # seconds
-STORE_AT = 1_000  # lines that wait
-
-
-class Lines:
-    """Cuts a stream of bytes into lines of text that PostgreSQL can store."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-        self._rest = ""
-
-    def feed(self, data: bytes) -> list[str]:
-        """The lines that are complete now; no data means that the stream has ended."""
-        text = self._rest + self._decoder.decode(data, final=not data).replace("\0", "\\x00")
-        *lines, self._rest = text.split("\n")
-        if not data and self._rest:
-            lines.append(self._rest)
-            self._rest = ""
-        pieces = [piece for line in lines for piece in _cut(line.removesuffix("\r"))]
-        while len(self._rest) > LONGEST:
-            pieces.append(self._rest[:LONGEST])
-            self._rest = self._rest[LONGEST:]
-        return pieces
-
-
-def _cut(line: str) -> list[str]:
-    return [line[start : start + LONGEST] for start in range(0, len(line), LONGEST)] or [""]
+LEVELS = {STDOUT: Level.INFO, STDERR: Level.ERROR, NOTICE: Level.WARNING}
 
 
 class Output:
-    """Reads both pipes of a process as it prints, and stores what they say."""
+    """Stores what a run's file of output has gained, each line once.
 
-    def __init__(self, execution_id: object, process: Process) -> None:
+    How far it got is a column of the execution, changed by the transaction that adds the lines: so that
+    another process can go on there, and no line is stored twice when the database's answer was lost.
+    """
+
+    def __init__(self, execution_id: UUID, attempt: int, directory: Path) -> None:
         self._execution_id = execution_id
-        self._waiting: list[ExecutionLog] = []
-        self._room = settings.EXECUTION_LOG_LINES
-        self._stored_at = time.monotonic()
-        self._selector = selectors.DefaultSelector()
-        self.last_error = ""
-        for pipe, level in ((process.stdout, Level.INFO), (process.stderr, Level.ERROR)):
-            stream = cast(IO[bytes], pipe)
-            os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, selectors.EVENT_READ, (Lines(), level))
+        self._attempt = attempt
+        self._path = directory / "output"
+        self._position: int | None = None
 
-    def read(self, timeout: float) -> bool:
-        """Wait for output until ``timeout`` (seconds), and store it when it is time.
+    def store(self) -> bool:
+        """Store some of it.
 
         Returns:
-            Whether there was any.
+            Whether there may be more.
         """
-        ready = self._selector.select(timeout)
-        for key, _ in ready:
-            lines, level = key.data
-            data = os.read(key.fd, CHUNK)
-            for text in lines.feed(data):
-                self._add(text, level)
-            if not data:
-                self._selector.unregister(key.fileobj)
-                cast(IO[bytes], key.fileobj).close()
-        if len(self._waiting) >= STORE_AT or time.monotonic() - self._stored_at >= STORE_EVERY:
-            self.store()
-        return bool(ready)
+        if self._position is None:
+            self._position = self._rows().values_list("log_position", flat=True).first()
+            if self._position is None:
+                return False  # the execution has been deleted, or is run again
+        try:
+            with self._path.open("rb") as file:
+                data = os.pread(file.fileno(), AT_ONCE, self._position)
+        except FileNotFoundError:
+            return False
+        lines = list(self._lines(data)) if data else []
+        return bool(lines) and self._store(self._position, lines)
 
-    def close(self) -> None:
-        """Read what is there still; a process that left the group may keep a pipe open for ever."""
-        deadline = time.monotonic() + 1
-        while self._selector.get_map() and self.read(0) and time.monotonic() < deadline:
-            pass
-        for key in list(self._selector.get_map().values()):
-            cast(IO[bytes], key.fileobj).close()
-        self._selector.close()
-        self.store()
+    def _store(self, position: int, lines: list[tuple[ExecutionLog, float, int]]) -> bool:
+        now, clock = database_time(), time.monotonic()
+        *_, (_, _, size) = lines
+        for log, at, _ in lines:
+            log.register_date = now - timedelta(seconds=max(0, clock - at))
+        with transaction.atomic():
+            if self._rows().filter(log_position=position).update(log_position=position + size):
+                ExecutionLog.objects.bulk_create([log for log, _, _ in lines], batch_size=5_000)
+                self._position = position + size
+            else:
+                self._position = None  # they are stored already, or the execution has been deleted
+        return True
 
-    @retry_patiently
-    def store(self) -> None:
-        self._stored_at = time.monotonic()
-        if not self._waiting:
-            return
-        with suppress(IntegrityError):  # the execution has been deleted; its run is about to be stopped
-            ExecutionLog.objects.bulk_create(self._waiting)
-        self._waiting = []
-
-    def _add(self, text: str, level: Level) -> None:
-        if level == Level.ERROR and text.strip():
-            self.last_error = text
-        self._room -= 1
-        if self._room == 0:
-            text, level = "The log is full; further output is dropped.", Level.WARNING
-        if self._room >= 0:
-            self._waiting.append(
-                ExecutionLog(
-                    execution_id=self._execution_id, text=text, level=level, register_date=timezone.now()
+    def _lines(self, data: bytes) -> Iterator[tuple[ExecutionLog, float, int]]:
+        """Each line, the time when it was read, and where its record ends."""
+        for stream, at, text, end in records(data):
+            line = storable(text.decode("utf-8", "backslashreplace").removesuffix("\r"))
+            for start in range(0, len(line) or 1, LONGEST):
+                log = ExecutionLog(
+                    execution_id=self._execution_id,
+                    text=line[start : start + LONGEST],
+                    level=LEVELS[stream],
                 )
-            )
+                yield log, at, end
+
+    def _rows(self) -> ExecutionQuerySet:
+        return Execution.objects.filter(pk=self._execution_id, attempt=self._attempt)

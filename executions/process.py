@@ -1,21 +1,22 @@
-"""The process of a run: a group of its own, which ends as a whole."""
+"""The processes of a run: where they work, what they are given, and how they are found again."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
+import psutil
 from django.conf import settings
 
 from . import credentials
 from .models import Execution
+from .supervisor import processes
 
-PATIENCE = 3.0  # seconds between asking a group to stop and killing it
+KILL_PATIENCE = 10.0  # seconds for what a killed supervisor has left
 
 
 def directory_of(execution_id: object) -> Path:
@@ -23,18 +24,18 @@ def directory_of(execution_id: object) -> Path:
 
 
 def params_file_of(execution_id: object) -> Path:
-    return directory_of(execution_id) / "params.json"
+    return directory_of(execution_id) / "work" / "params.json"
 
 
 def environment(execution: Execution) -> Mapping[str, str]:
     """What the process needs to know, and nothing else: above all none of the service's own secrets."""
-    directory = str(directory_of(execution.pk))
+    work = str(directory_of(execution.pk) / "work")
     return {
         # "python" is the one that runs the service.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
-        "HOME": directory,
-        "TMPDIR": directory,
+        "HOME": work,
+        "TMPDIR": work,
         "PYTHONPATH": str(settings.BASE_DIR),
         "PYTHONUNBUFFERED": "1",  # its output is read while it runs
         "EXECUTION_ID": str(execution.pk),
@@ -45,58 +46,14 @@ def environment(execution: Execution) -> Mapping[str, str]:
     }
 
 
-class Process:
-    """A started command, as the leader of its group.
-
-    The leader is not reaped before the last signal to the group, so that its id cannot have been given
-    to another process.
-    """
-
-    def __init__(self, execution: Execution) -> None:
-        """Start it.
-
-        Raises:
-            OSError: the command cannot be started.
-        """
-        directory_of(execution.pk).mkdir(parents=True, exist_ok=True)
-        params_file_of(execution.pk).write_text(json.dumps(execution.params))
-        self._kill_at: float | None = None
-        self._popen = subprocess.Popen(  # noqa: S603 - staff write the commands, and no shell reads them
-            execution.script.command,
-            cwd=directory_of(execution.pk),
-            env=environment(execution),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self.pid = self._popen.pid
-        self.stdout, self.stderr = self._popen.stdout, self._popen.stderr
-
-    def has_exited(self) -> bool:
-        """Whether the leader has; a group that was told to stop and did not is killed here."""
-        if self._kill_at is not None and time.monotonic() >= self._kill_at:
-            self._signal(signal.SIGKILL)
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def stop(self) -> None:
-        """Ask the group to stop; asking twice gives it no more time."""
-        if self._kill_at is None:
-            self._kill_at = time.monotonic() + PATIENCE
-            self._signal(signal.SIGTERM)
-
-    def end(self) -> int:
-        """Kill what is left of the group.
-
-        Returns:
-            The leader's exit status; the negative number of the signal that killed it.
-        """
-        self._signal(signal.SIGKILL)
-        return self._popen.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: of a group of zombies
-            os.killpg(self.pid, number)
+def execution_of(process: psutil.Process) -> UUID | None:
+    """The execution of this service that the process belongs to, as its environment says."""
+    try:
+        environment = process.environ()
+        execution_id = UUID(environment["EXECUTION_ID"])
+    except (psutil.Error, OSError, KeyError, ValueError):
+        return None
+    return execution_id if environment.get("PARAMS_FILE") == str(params_file_of(execution_id)) else None
 
 
 def describe_exit(status: int) -> str:
@@ -106,3 +63,33 @@ def describe_exit(status: int) -> str:
         return f"killed by signal {signal.Signals(-status).name}"
     except ValueError:
         return f"killed by signal {-status}"
+
+
+def kill_remains(execution_id: UUID) -> None:
+    """Kill the processes of a run that has no supervisor any more."""
+    deadline = time.monotonic() + KILL_PATIENCE
+    while (pids := _remains(execution_id)) and time.monotonic() < deadline:
+        processes.send(signal.SIGSTOP, pids)
+        processes.kill_tree(*pids)
+        processes.send(signal.SIGKILL, pids)
+        time.sleep(0.05)
+
+
+def _remains(execution_id: UUID) -> set[int]:
+    """Those that have the run's environment, or are in a session that its supervisor has noted."""
+    noted = []
+    with suppress(FileNotFoundError):
+        noted = (directory_of(execution_id) / "processes").read_text().splitlines()
+    sessions = set()  # none of them is anybody else's: the script was the leader of its own
+    for pid, start_time in map(str.split, noted):
+        with suppress(OSError):
+            if processes.start_time(int(pid)) == start_time:
+                sessions.add(os.getsid(int(pid)))
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                os.getsid(process.pid) in sessions or execution_of(process) == execution_id
+            ):
+                found.add(process.pid)
+    return found

@@ -319,6 +319,7 @@ CELERY_TASK_ACKS_LATE = False
 # A run is long: fetch no more messages than there are slots.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is away is waited for
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -338,8 +339,19 @@ DEFAULT_FROM_EMAIL: str = _read(env.str, "DEFAULT_FROM_EMAIL", "executions@local
 # --- Executions --------------------------------------------------------------------------------------------
 
 EXECUTIONS_DIR = VAR_DIR / "executions"
-# An execution whose worker has not been heard of for this long is counted as lost.
-WORKER_GRACE = timedelta(seconds=_read(env.int, "WORKER_GRACE", 180, validate=validate.Range(1)))
+# Each machine renews the leases of its runs that often. One that was not renewed for WORKER_GRACE has ended:
+# the execution is lost. So a renewal or two may fail.
+HEARTBEAT_EVERY: int = _read(env.int, "HEARTBEAT_EVERY", 10, validate=validate.Range(1))
+WORKER_GRACE = timedelta(
+    seconds=_read(
+        env.int,
+        "WORKER_GRACE",
+        180,
+        validate=validate.Range(
+            3 * HEARTBEAT_EVERY, error="Must be three times HEARTBEAT_EVERY ({min} seconds) or more."
+        ),
+    )
+)
 # One that has not ended for this long after its creation never will.
 STALE_AFTER = timedelta(days=_read(env.int, "STALE_AFTER_DAYS", 3, validate=validate.Range(1)))
 # For how long the rows of the status log are kept; None: for ever.
@@ -348,8 +360,9 @@ STATUS_LOG_RETENTION = timedelta(days=_retention) if _retention else None
 # How long working directories stay after the end.
 KEEP_DIRECTORIES = timedelta(days=1)
 KEEP_FAILED_DIRECTORIES = timedelta(days=14)
-# Lines of output that are kept of one execution.
+# What is kept of one execution's output at most: half of it from the beginning, half from the end.
 EXECUTION_LOG_LINES = 20_000
+EXECUTION_LOG_BYTES = 16 * 1024 * 1024
 
 LOGGING = {
     "version": 1,

@@ -1,4 +1,5 @@
 from .execution import Execution
+from .lease import LeaseClock
 from .log import ExecutionLog, Level, storable
 from .queryset import ExecutionQuerySet
 from .reports import Report
@@ -8,6 +9,7 @@ __all__ = [
     "Execution",
     "ExecutionLog",
     "ExecutionQuerySet",
+    "LeaseClock",
     "Level",
     "Report",
     "Script",

@@ -63,7 +63,17 @@ class Execution(models.Model):
     dispatched_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=255, blank=True, editable=False)
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    attempt = models.PositiveSmallIntegerField(default=1, db_default=1, editable=False)
+    # Not before this time; then the monitor queues it.
+    run_after = models.DateTimeField(null=True, blank=True, editable=False)
+    # Bytes of the run's file of output that are in the log.
+    log_position = models.BigIntegerField(default=0, db_default=0, editable=False)
+    # The e-mail about the end: when it was sent, when it is due again, how often it was tried, what was in
+    # the way the last time. One that was tried and has neither time is given up.
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    notify_after = models.DateTimeField(null=True, blank=True, editable=False)
+    notify_attempts = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    notify_error = models.TextField(blank=True, default="", db_default="", editable=False)
 
     objects = ExecutionQuerySet.as_manager()
 
@@ -85,14 +95,20 @@ class Execution(models.Model):
                 name="execution_newest_of_outcome",
                 condition=Q(outcome__isnull=False),
             ),
-            # No index depends on the status, so that a transition between active statuses changes no index.
-            # The few that have not ended, for the monitor and the clean-up.
+            # No index depends on the status: so a transition that is no end touches none of them.
+            # What the monitor and the clean-up look through: the few that have not ended.
             models.Index(fields=["start_date", "id"], name="execution_active", condition=Q(end_date=None)),
-            # Those that have ended and whose owner has not been told yet.
+            # Those that ended lately, and whose owner has not been told.
             models.Index(
                 fields=["end_date"],
                 name="execution_unannounced",
                 condition=Q(end_date__isnull=False, notified_at=None),
+            ),
+            # Those whose e-mail was tried and will be tried again.
+            models.Index(
+                fields=["notify_after"],
+                name="execution_notify_after",
+                condition=Q(notify_after__isnull=False),
             ),
         ]
         constraints = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gef_project.accounts.models import User
 
     from .execution import Execution
+
+A_WHILE, A_DAY = timedelta(minutes=2), timedelta(days=1)
+REQUEUE_EVERY = timedelta(minutes=6)  # at most, for as long as no worker takes an execution
 
 
 VIEW = ("executions.view_execution", "executions.change_execution")
@@ -47,20 +50,20 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return self.order_by(models.F("end_date").desc(nulls_first=True), "-start_date", "-id")
 
     def lost(self, grace: timedelta) -> Self:
-        """On a worker whose last heartbeat is older than ``grace``; without one, none is expected."""
+        """Not renewed by their machine for that long; without any lease, they are run by somebody else."""
         on_a_worker = [Status.READY, Status.RUNNING]
         return self.active().filter(status__in=on_a_worker, heartbeat_at__lt=Now() - grace)
 
     def overdue(self, grace: timedelta) -> Self:
-        """Queued longer than ``grace`` ago, and for longer than they had waited when they were last queued.
+        """Due to be run again, or queued and not claimed for longer than ``grace``, nor than they had waited.
 
-        So the interval doubles each time, in case the workers are only busy.
+        So each is queued again less and less often, should the workers just be busy, but every few minutes.
         """
-        return self.active().filter(
-            status=Status.PENDING,
-            queued_at__lt=Now() - grace,
-            start_date__gt=F("queued_at") - (Now() - F("queued_at")),
+        waited_longer = Q(start_date__gt=F("queued_at") - (Now() - F("queued_at")))
+        overdue = Q(run_after=None, queued_at__lt=Now() - grace) & (
+            waited_longer | Q(queued_at__lt=Now() - max(REQUEUE_EVERY, grace))
         )
+        return self.active().filter(overdue | Q(run_after__lte=Now()), status=Status.PENDING)
 
     def stale(self, age: timedelta) -> Self:
         """Created longer ago than ``age``, and not ended yet."""
@@ -75,15 +78,31 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             user__email_notifications=True,
         )
 
+    def not_announced_in_time(self) -> Self:
+        """Those whose e-mail is due again, or was never tried: then the message about it was lost."""
+        lost = Q(notify_after=None, notify_attempts=0, end_date__range=(Now() - A_DAY, Now() - A_WHILE))
+        return self.unannounced().filter(lost | Q(notify_after__lte=Now()))
+
+    def given_up(self) -> Self:
+        """Those whose e-mail was tried in vain, and will not be tried again."""
+        return self.unannounced().filter(notify_after=None, notify_attempts__gt=0)
+
+    def announce_again(self) -> int:
+        """Send the e-mail about the end once more, whatever became of it before; how many are due."""
+        ended = self.filter(end_date__isnull=False)
+        return ended.update(notified_at=None, notify_after=Now(), notify_attempts=0, notify_error="")
+
+    @transaction.atomic
     def heartbeat(self) -> int:
-        """Record that their worker is alive."""
-        return self.update(heartbeat_at=Now())
+        """Renew their leases, by one statement; a row that somebody has locked keeps no other one back."""
+        unlocked = self.order_by().select_for_update(skip_locked=True, no_key=True).values("pk")
+        return self.model.objects.filter(pk__in=unlocked).update(heartbeat_at=Now())
 
     @transaction.atomic
     def requeue(self) -> int:
         """Put them into the queue again; one that is in it twice still runs only once."""
         ids = list(self.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        self.model.objects.filter(pk__in=ids).update(queued_at=Now())
+        self.model.objects.filter(pk__in=ids).update(queued_at=Now(), run_after=None)
         for pk in ids:
             dispatch.run_execution(pk)
         return len(ids)

@@ -67,6 +67,17 @@ class Script(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Seconds after which a run is stopped, and has FAILED.",
     )
+    attempts = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1)],
+        help_text="How often a run is begun at most: again when its machine was lost. It must bear that.",
+    )
+    retry_delay = models.PositiveIntegerField(
+        default=60,
+        db_default=60,
+        help_text="Seconds before the second attempt; twice as many before each further one.",
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,

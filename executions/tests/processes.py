@@ -18,7 +18,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from executions import monitoring
+from executions.process import execution_of
 
 T = TypeVar("T")
 
@@ -41,8 +41,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def processes_of_runs() -> list[psutil.Process]:
+    """Of this test: the supervisors, and what has kept the environment that they gave to it."""
+    return [each for each in psutil.process_iter() if execution_of(each)]
+
+
 def kill_runs() -> None:
-    for process in monitoring.processes_of_runs():
+    for process in processes_of_runs():
         with suppress(psutil.Error):
             process.kill()
 
@@ -76,10 +81,11 @@ class Celery:
         self._log = own_directory() / f"{arguments[0]}.log"
         with self._log.open("w") as log:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "executions.tests.worker_app", *arguments],
+                [sys.executable, "-m", "celery", *arguments],
                 cwd=settings.BASE_DIR,
                 env={
                     **environment_of_test(),
+                    "APP": "executions.tests.worker_app",
                     "CELERY_CONF": json.dumps({name: current_app.conf[name] for name in CONF}),
                     **environment,
                 },
@@ -95,15 +101,30 @@ class Celery:
     def count(self, text: str) -> int:
         return self._log.read_text().count(text)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         os.kill(self._popen.pid, number)
+
+    def send_signal_to_group(self, number: signal.Signals) -> None:
+        os.killpg(self._popen.pid, number)
+
+    def pool(self) -> list[psutil.Process]:
+        """The processes in which tasks run."""
+        return [
+            child
+            for child in psutil.Process(self._popen.pid).children()
+            if os.getpgid(child.pid) == self._popen.pid
+        ]
+
+    def send_signal_to_pool(self, number: signal.Signals) -> None:
+        for child in self.pool():
+            child.send_signal(number)
 
     def wait(self) -> int:
         return self._popen.wait(30)
 
     def kill(self) -> None:
         """As ``kill -9`` does: every process of the group at once."""
-        os.killpg(self._popen.pid, signal.SIGKILL)
+        self.send_signal_to_group(signal.SIGKILL)
         self._popen.wait()
 
     def end(self) -> None:
@@ -113,23 +134,24 @@ class Celery:
 
 
 @contextmanager
-def celery(*arguments: str, **environment: str) -> Iterator[Celery]:
+def celery(*arguments: str, leave_runs: bool = False, **environment: str) -> Iterator[Celery]:
     process = Celery(*arguments, **environment)
     try:
         yield process
     finally:
         process.end()
-        kill_runs()
+        if not leave_runs:
+            kill_runs()
 
 
 @contextmanager
-def started_worker(api_url: str, **environment: str) -> Iterator[Celery]:
+def started_worker(api_url: str, *, leave_runs: bool = False, **environment: str) -> Iterator[Celery]:
     """A worker that is ready to take messages from every queue."""
     routes = current_app.conf.task_routes
     queues = [current_app.conf.task_default_queue, *(route["queue"] for route in routes.values())]
     arguments = ["--concurrency", "2", "--queues", ",".join(queues), "--without-mingle", "--without-gossip"]
     # A name of its own: RabbitMQ gives the queue of a name to one worker only.
     arguments += ["--loglevel", "INFO", "--hostname", f"{uuid4()}@%h"]
-    with celery("worker", *arguments, API_URL=api_url, **environment) as process:
+    with celery("worker", *arguments, leave_runs=leave_runs, API_URL=api_url, **environment) as process:
         eventually(lambda: process.has_said(" ready."))
         yield process

@@ -33,6 +33,15 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refusals: dict[str, str] = {}  # by recipient
+        self.mails_a_connection = 1_000
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        session.taken = getattr(session, "taken", 0)
+        if session.taken >= self.mails_a_connection:
+            return "421 too many mails by this connection"
+        session.taken += 1
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address in self.refusals:
@@ -66,6 +75,19 @@ def ended(execution: Execution) -> Execution:
 
 def notified_at(execution: Execution) -> Any:
     return Execution.objects.get(pk=execution.pk).notified_at
+
+
+def let_time_pass(execution: Execution) -> None:
+    """Until the mail is due again."""
+    row = Execution.objects.filter(pk=execution.pk, notify_after__isnull=False)
+    row.update(notify_after=timezone.now() - timedelta(seconds=1))
+
+
+def monitored(capture_messages: Any) -> int:
+    """How many messages the monitor has sent."""
+    with capture_messages() as messages:
+        monitoring.announce_unannounced()
+    return len(messages)
 
 
 @pytest.mark.django_db
@@ -126,17 +148,62 @@ class TestSending:
         execution.update_status(Status.RUNNING)
         assert send_end_emails([execution.pk]) == 0
 
-    def test_a_mail_that_is_refused_for_now_is_tried_again(self, ended: Execution, mailbox: Mailbox) -> None:
+    def test_a_mail_that_is_refused_for_now_is_tried_again(
+        self, ended: Execution, mailbox: Mailbox, django_capture_on_commit_callbacks: Any
+    ) -> None:
         mailbox.refusals = {"owner@example.org": "451 busy"}
         assert (send_end_emails([ended.pk]), notified_at(ended)) == (0, None)
         mailbox.refusals = {}
+        assert send_end_emails([ended.pk]) == 0  # not yet
+        let_time_pass(ended)
+        assert monitored(django_capture_on_commit_callbacks) == 1
         assert send_end_emails([ended.pk]) == 1
+        assert monitored(django_capture_on_commit_callbacks) == 0
 
     def test_a_mail_that_is_refused_for_good_is_not(self, ended: Execution, mailbox: Mailbox) -> None:
         mailbox.refusals = {"owner@example.org": "550 no such user"}
         assert send_end_emails([ended.pk]) == 0
         mailbox.refusals = {}
         assert send_end_emails([ended.pk]) == 0
+        assert Execution.objects.given_up().get().notify_error.startswith("SMTPRecipientsRefused: ")
+        assert Execution.objects.announce_again() == 1
+        assert send_end_emails([ended.pk]) == 1
+
+    def test_the_waits_grow_until_the_mail_is_given_up(self, ended: Execution, mailbox: Mailbox) -> None:
+        mailbox.refusals = {"owner@example.org": "451 busy"}
+        waits = []
+        send_end_emails([ended.pk])
+        while due := Execution.objects.get().notify_after:
+            waits.append(round((due - timezone.now()) / timedelta(minutes=1)))
+            let_time_pass(ended)
+            send_end_emails([ended.pk])
+        assert Execution.objects.given_up().exists()
+        assert waits == sorted(waits)
+        assert 3 < sum(waits) / (24 * 60) < 5
+
+    def test_a_sender_that_died_is_followed_by_another_with_the_same_mail(
+        self, ended: Execution, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die(message: object) -> None:
+            raise SystemExit
+
+        send_end_emails([ended.pk])
+        Execution.objects.announce_again()
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr("django.core.mail.EmailMessage.send", die)
+            send_end_emails([ended.pk])
+        assert send_end_emails([ended.pk]) == 0
+        let_time_pass(ended)
+        assert send_end_emails([ended.pk]) == 1
+        first, second = mailbox.mails
+        assert first["Message-ID"] == second["Message-ID"] == f"<{ended.pk}.end@localhost>"
+
+    def test_a_server_that_takes_one_mail_a_connection_gets_all(
+        self, ended: Execution, mailbox: Mailbox
+    ) -> None:
+        mailbox.mails_a_connection = 1
+        others = ExecutionFactory.create_batch(3, status=Status.FINISHED)
+        assert send_end_emails([ended.pk, *(other.pk for other in others)]) == 4
 
     def test_one_refusal_keeps_no_other_mail_back(self, ended: Execution, mailbox: Mailbox) -> None:
         others = [ExecutionFactory(user=UserFactory(email=f"{name}@example.org")) for name in "ab"]
@@ -154,14 +221,12 @@ class TestSending:
         assert (send_end_emails([ended.pk]), notified_at(ended)) == (0, None)
 
     @pytest.mark.parametrize(("minutes", "again"), [(1, False), (5, True), (23 * 60, True), (25 * 60, False)])
-    def test_the_monitor_tries_again_for_a_day(
+    def test_the_monitor_sends_a_message_again_that_was_lost(
         self, ended: Execution, minutes: int, again: bool, django_capture_on_commit_callbacks: Any
     ) -> None:
         end_date = timezone.now() - timedelta(minutes=minutes)
         Execution.objects.filter(pk=ended.pk).update(end_date=end_date)
-        with django_capture_on_commit_callbacks() as messages:
-            monitoring.announce_unannounced()
-        assert len(messages) == again
+        assert monitored(django_capture_on_commit_callbacks) == again
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,7 +1,5 @@
 """Lost, overdue and stale executions: who is failed, who is handed out again, and who is left alone."""
 
-import os
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,17 +9,23 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from executions import monitoring, tasks
-from executions.models import Execution
-from executions.process import params_file_of
+from executions.models import Execution, LeaseClock, Script
 from gef_project.accounts.models import User
 from status.models import StatusLog
 from status.states import TERMINAL, Status
+from status.verification import first_fault
 
 from .factories import ExecutionFactory
 
 pytestmark = pytest.mark.django_db
 
 LONG = timedelta(minutes=10)  # longer than the grace period
+
+
+@pytest.fixture(autouse=True)
+def renewed_for_long(db: None) -> None:
+    """Leases have been renewed all the time."""
+    LeaseClock.objects.create(steady_since=ago(timedelta(days=1)))
 
 
 def ago(age: timedelta) -> Any:
@@ -56,10 +60,61 @@ def test_each_lost_worker_is_named(owner: User) -> None:
         assert f"worker {worker} " in execution.status_logs.newest().reason
 
 
-def test_an_execution_whose_worker_beats_is_left_alone(execution: Execution) -> None:
+def test_an_execution_whose_lease_is_renewed_is_left_alone(execution: Execution) -> None:
     on_worker(execution, silent_for=LONG)
     Execution.objects.filter(pk=execution.pk).heartbeat()
     assert monitoring.fail_lost() == 0
+
+
+def test_nothing_has_failed_before_every_machine_could_renew_its_leases(execution: Execution) -> None:
+    on_worker(execution, silent_for=LONG)
+    clock = LeaseClock.objects.filter(pk=1)
+    clock.update(renewed_at=ago(LONG))  # nobody renews: the database was away for all of them
+    assert monitoring.fail_lost() == 0
+    LeaseClock.tick()  # the first who does
+    assert monitoring.fail_lost() == 0
+    clock.update(steady_since=ago(timedelta(seconds=170)))
+    assert monitoring.fail_lost() == 0
+    clock.update(steady_since=ago(timedelta(seconds=190)))
+    LeaseClock.tick()
+    assert monitoring.fail_lost() == 1
+
+
+def test_a_lost_execution_is_run_again_as_often_as_its_script_allows(
+    execution: Execution, settings: Settings, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    Script.objects.update(attempts=3, retry_delay=60)
+    for attempt, delay in ((1, 60), (2, 120)):
+        on_worker(execution, silent_for=LONG).update_status(Status.RUNNING)
+        assert monitoring.fail_lost() == 1
+        execution.refresh_from_db()
+        pending, ready = execution.status_logs.order_by("-id")[:2]
+        assert (ready.status_from, ready.status_to) == (Status.RUNNING, Status.READY)
+        assert ready.reason.startswith(f"attempt {attempt} of 3: worker w1 has not been heard of since ")
+        assert (pending.status_to, pending.reason) == (
+            Status.PENDING,
+            f"attempt {attempt + 1} of 3, after {delay} s",
+        )
+        assert (execution.attempt, execution.worker, execution.heartbeat_at) == (attempt + 1, "", None)
+        with django_capture_on_commit_callbacks() as messages:
+            assert monitoring.requeue_overdue() == 0
+            assert execution.run_after
+            Execution.objects.update(run_after=execution.run_after - timedelta(seconds=delay))
+            assert monitoring.requeue_overdue() == 1
+            assert monitoring.requeue_overdue() == 0
+        assert len(messages) == 1
+    on_worker(execution, silent_for=LONG).update_status(Status.RUNNING)
+    assert monitoring.fail_lost() == 1
+    assert status(execution) == Status.FAILED
+    assert first_fault() is None
+
+
+def test_a_lost_execution_that_was_not_begun_is_handed_out_again(execution: Execution) -> None:
+    Script.objects.update(attempts=2)
+    on_worker(execution, silent_for=LONG)
+    assert monitoring.fail_lost() == 1
+    end = StatusLog.objects.newest()
+    assert (end.status_from, end.status_to) == (Status.READY, Status.PENDING)
 
 
 def test_an_execution_just_taken_is_left_alone(execution: Execution) -> None:
@@ -82,12 +137,12 @@ def test_what_has_ended_is_left_alone(execution: Execution, end: Status) -> None
 
 @pytest.mark.parametrize(
     ("minutes_before", "minutes_since", "again"),
-    [(0, 2, 0), (0, 4, 1), (10, 9, 0), (10, 11, 1), (600, 599, 0)],
+    [(0, 2, 0), (0, 4, 1), (5, 4, 0), (5, 5.5, 1), (600, 5.5, 0), (600, 6.5, 1)],
 )
-def test_a_pending_execution_is_handed_out_again_less_and_less_often(
+def test_a_pending_execution_is_queued_again_less_and_less_often(
     execution: Execution,
-    minutes_before: int,
-    minutes_since: int,
+    minutes_before: float,
+    minutes_since: float,
     again: int,
     django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
@@ -118,41 +173,6 @@ def test_a_stale_execution_has_failed(execution: Execution, went_on_to: Status) 
     assert (end.execution_id, end.status_to, end.source) == (execution.pk, Status.FAILED, "cleanup")
     assert end.reason == "not ended 3 days after its creation"
     assert status(recent) == Status.PENDING
-
-
-@pytest.fixture
-def sleeper() -> Callable[..., "subprocess.Popen[bytes]"]:
-    """Starts a process that sleeps, as if it belonged to an execution; it is killed afterwards."""
-    processes = []
-
-    def start(execution_id: object, params_file: object) -> "subprocess.Popen[bytes]":
-        environment = {"EXECUTION_ID": str(execution_id), "PARAMS_FILE": str(params_file)}
-        processes.append(subprocess.Popen(["sleep", "60"], env=os.environ | environment))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def test_only_processes_of_ended_executions_are_orphans(
-    execution: Execution, sleeper: Callable[..., "subprocess.Popen[bytes]"]
-) -> None:
-    going_on = sleeper(execution.pk, params_file_of(execution.pk))
-    just_ended = ExecutionFactory(status=Status.FINISHED)
-    exiting = sleeper(just_ended.pk, params_file_of(just_ended.pk))
-    ended = ExecutionFactory(status=Status.FAILED)
-    Execution.objects.filter(pk=ended.pk).update(end_date=ago(timedelta(minutes=2)))
-    orphan = sleeper(ended.pk, params_file_of(ended.pk))
-    foreign = sleeper(ended.pk, "/elsewhere/params.json")
-    deleted = ExecutionFactory()
-    orphan_of_deleted = sleeper(deleted.pk, params_file_of(deleted.pk))
-    deleted.delete()
-    assert monitoring.stop_orphans() == 2
-    assert [process.wait(5) for process in (orphan, orphan_of_deleted)] == [-9, -9]
-    assert [process.poll() for process in (going_on, exiting, foreign)] == [None, None, None]
-    assert monitoring.stop_orphans() == 0
 
 
 def test_the_monitor_does_all_of_it(execution: Execution, settings: Settings) -> None:

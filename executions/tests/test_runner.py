@@ -5,7 +5,6 @@ import signal
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from pytest_django import Settings
 
@@ -13,6 +12,7 @@ from executions import credentials, runner
 from executions.models import Execution, Level
 from executions.output import Output
 from executions.process import directory_of
+from executions.run import Run
 from status.models import StatusLog
 from status.states import Status
 
@@ -95,8 +95,20 @@ def test_no_more_lines_than_the_limit_are_kept(execution: Execution, settings: S
     settings.EXECUTION_LOG_LINES = 100
     ended = run(execution, "for n in range(100_000): print(n)")
     assert ended.status == Status.FINISHED
-    assert texts(ended, Level.INFO) == [str(n) for n in range(99)]
-    assert texts(ended, Level.WARNING) == ["The log is full; further output is dropped."]
+    first, last = range(50), range(99_951, 100_000)
+    assert texts(ended, Level.INFO) == [str(n) for n in (*first, *last)]
+    missing = "".join(f"{n}" for n in range(50, 99_951))
+    text = f"99901 lines ({len(missing)} bytes) are missing here: the log is full."
+    assert texts(ended, Level.WARNING) == [text]
+    assert list(ended.logs.values_list("text", flat=True))[50] == text
+
+
+def test_no_more_bytes_than_the_limit_are_kept(execution: Execution, settings: Settings) -> None:
+    settings.EXECUTION_LOG_BYTES = 100_000
+    ended = run(execution, "for n in range(100): print(f'{n:09,}' * 1_000)")
+    kept = [text[:9] for text in texts(ended, Level.INFO)]
+    assert kept == [f"{n:09,}" for n in (*range(5), *range(95, 100))]
+    assert texts(ended, Level.WARNING) == ["90 lines (810000 bytes) are missing here: the log is full."]
 
 
 def test_the_script_finds_its_params_and_credential(execution: Execution) -> None:
@@ -124,8 +136,8 @@ def test_python_is_the_one_of_the_service(execution: Execution) -> None:
 def test_each_run_has_a_working_directory_of_its_own(execution: Execution) -> None:
     ended = run(execution, "import os; open('made', 'w'); print(os.getcwd())")
     directory = directory_of(execution.pk)
-    assert texts(ended, Level.INFO) == [str(directory)]
-    assert (directory / "made").exists()
+    assert texts(ended, Level.INFO) == [str(directory / "work")]
+    assert (directory / "work" / "made").exists()
 
 
 def test_no_shell_reads_the_arguments(execution: Execution) -> None:
@@ -148,10 +160,7 @@ time.sleep(100)
 """
 
 
-def test_a_group_that_ignores_sigterm_is_killed(
-    execution: Execution, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("executions.process.PATIENCE", 0.5)
+def test_processes_that_ignore_sigterm_are_killed(execution: Execution) -> None:
     pids = texts(run(execution, STUBBORN, time_limit=1), Level.INFO)
     assert len(pids) == 2
     assert not any(is_running(int(pid)) for pid in pids)
@@ -164,11 +173,23 @@ def test_what_a_finished_script_leaves_running_is_killed(execution: Execution) -
     assert not is_running(int(texts(ended, Level.INFO)[0]))
 
 
-def test_a_process_that_left_the_group_does_not_hold_up_the_end(execution: Execution) -> None:
-    code = "import os, time\npid = os.fork()\nif pid: print(pid)\nelse: os.setsid(); time.sleep(100)"
-    ended = run(execution, code)
-    psutil.Process(int(texts(ended, Level.INFO)[0])).kill()
+# Starts a process that has left its family, session and environment behind, and prints its pid.
+DAEMON = r"""
+import os, time
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        os.execve("/bin/sh", ["sh", "-c", "trap '' TERM HUP; echo $$; while :; do sleep 100; done"], {})
+    os._exit(0)
+os.wait()
+time.sleep(0.5)
+"""
+
+
+def test_a_daemon_that_a_finished_script_leaves_is_killed(execution: Execution) -> None:
+    ended = run(execution, DAEMON)
     assert ended.status == Status.FINISHED
+    assert not is_running(int(texts(ended, Level.INFO)[0]))
 
 
 @pytest.mark.parametrize("status", [Status.READY, Status.RUNNING, Status.CANCELLED])
@@ -221,17 +242,20 @@ def test_a_script_that_reported_its_end_has_some_time_to_exit(
     assert 5 < lines < 20
 
 
-def test_a_worker_that_is_shut_down_stops_the_run(
+def test_a_worker_that_must_end_before_the_start_hands_the_execution_back(
     execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shut_down(run: runner.Run, now: float) -> None:
+    def shut_down(run: Run, execution: Execution) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(runner.Run, "_look", shut_down)
-    with pytest.raises(SystemExit):
-        run(execution, "import time; time.sleep(100)")
-    assert moves(execution)[-1] == (Status.FAILED, "its worker was shut down")
-    assert not is_running(pid_of(execution))
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Run, "start", shut_down)
+        run(execution, "print(1)")
+    assert moves(execution)[-2:] == [
+        (Status.READY, "claimed by w1"),
+        (Status.PENDING, "handed back by w1"),
+    ]
+    assert run(execution, "print(1)").status == Status.FINISHED
 
 
 def pid_of(execution: Execution) -> int:

@@ -7,6 +7,7 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
+    stop_never,
     wait_random_exponential,
 )
 
@@ -36,6 +37,15 @@ retry_patiently = retry(
     retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)),
     wait=wait_random_exponential(multiplier=0.5, max=10),
     stop=stop_after_attempt(8),
+    before_sleep=_reconnect,
+    reraise=True,
+)
+
+# For what nobody else would do: as long as the database is away. The pauses grow to 5 s.
+retry_persistently = retry(
+    retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)),
+    wait=wait_random_exponential(multiplier=0.2, max=5),
+    stop=stop_never,
     before_sleep=_reconnect,
     reraise=True,
 )

@@ -21,7 +21,7 @@ from . import CannotRun
 
 MARK = "GEF_SUPERVISED"  # in the environment of every process, with the directory whose data they use
 STARTING = 60.0  # seconds until they must be up
-PATIENCE = 8.0  # seconds between asking and killing: longer than a worker takes to stop its runs
+PATIENCE = 8.0  # seconds between asking and killing
 LAST_LINES = 15
 LOOKS = 5  # for processes: one that is being stopped may start another, as a Celery worker replaces its own
 
@@ -93,11 +93,9 @@ class Group:
         return stopped
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        """A service, or a script that a worker runs: that has an environment of its own."""
+        """A service, not a script that a worker runs: that goes on, and the next worker follows it."""
         with suppress(psutil.Error, OSError):
-            environment = process.environ()
-            params_file = environment.get("PARAMS_FILE", "")
-            return environment.get(MARK) == self._mark or params_file.startswith(f"{self._mark}/")
+            return process.environ().get(MARK) == self._mark
         return False
 
 

@@ -41,7 +41,7 @@ SERVICES = {
     # No pid file: one of a killed beat would be in the way of the next.
     "beat": ["celery", "--app=gef_project", "beat", "--loglevel=INFO", "--pidfile="],
 }
-# SIGQUIT has a worker stop its runs, and put back what it has not begun; at SIGTERM it would wait for them.
+# SIGQUIT has a worker leave its runs, which go on, to the next one; at SIGTERM it would wait for them.
 STOP_SIGNALS = {"web": signal.SIGTERM, "worker": signal.SIGQUIT, "beat": signal.SIGTERM}
 
 

@@ -36,6 +36,8 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ("PORT", "http"),
         ("LOCK_TIMEOUT", "-1"),
         ("LOG_LEVEL", "loud"),
+        ("HEARTBEAT_EVERY", "0"),
+        ("WORKER_GRACE", "29"),
         ("API_URL", "example.org"),
         ("CSRF_TRUSTED_ORIGINS", "https://example.org,www.example.org"),
         ("DATABASE_URL", "mysql://root:secret@localhost/gef"),
@@ -104,19 +106,22 @@ def test_what_is_made_is_for_its_user_alone(tmp_path: Path) -> None:
         from django.core.mail import send_mail
         from django.db import connection
         from celery import current_app
-        from executions.process import Process
+        from executions.run import Run
         from executions.models import Execution, Script
         connection.ensure_connection()
         current_app.send_task("nothing")
         send_mail("subject", "body", None, ["owner@example.org"])
-        process = Process(Execution(script=Script(command=["true"]), params={"secret": 1}))
-        process.end()
+        execution = Execution(script=Script(command=["true"]), params={"secret": 1})
+        run = Run(execution.pk)
+        run.start(execution)
+        while not run.end():
+            pass
     """
     var_dir = tmp_path / "new"
     done = manage("shell", "-v0", "-c", code, VAR_DIR=str(var_dir), DATABASE_URL="", CELERY_BROKER_URL="")
     assert done.stderr == ""
     made = [path for path in var_dir.rglob("*") if not path.is_symlink()]
-    assert {"params.json", "mail", "postgres.log", "appendonlydir", "secret-key"} <= {
+    assert {"params.json", "mail", "output", "postgres.log", "appendonlydir", "secret-key"} <= {
         path.name for path in made
     }
     assert [path for path in made if path.stat().st_mode & 0o077] == []

@@ -87,17 +87,19 @@ def runs(environment: dict[str, str], var_dir: Path) -> Iterator[list[Run]]:
     for run in runs:
         run.process.kill()
         run.process.communicate()
-    for process in processes_of(var_dir):
+    for process in processes_of(var_dir, runs=True):
         process.kill()
 
 
-def processes_of(var_dir: Path) -> list[psutil.Process]:
-    """The services, the scripts that they run, and the embedded servers."""
+def processes_of(var_dir: Path, *, runs: bool = False) -> list[psutil.Process]:
+    """The services and the embedded servers; the runs, which outlive them, if they are asked for."""
     found = []
     for process in psutil.process_iter():
         try:
             marks = [*process.environ().values(), *process.cmdline()]
         except psutil.Error:
+            continue
+        if not runs and any("/executions/" in mark for mark in marks):
             continue
         if process.pid != os.getpid() and any(str(var_dir) in mark for mark in marks):
             found.append(process)

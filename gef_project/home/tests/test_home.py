@@ -89,7 +89,7 @@ def test_any_range_has_a_chart_and_a_table(home: Any, execution: Execution, aske
 
 @pytest.fixture
 def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
 
 
 @pytest.mark.usefixtures("at_noon")
