@@ -4,6 +4,9 @@
 -- executions are inserted in any status, and append_status_snapshot counts them: the ledger's first row. Until then
 -- the ledger has not begun, so nothing is logged, and every change is refused but that insert. Rows with the source
 -- 'imported' are shown as they were recorded; nothing is counted from them.
+--
+--   status_log.importing   on while import_status_rows writes to status_log
+--   status_log.pruning     'import' while start_status_import takes away the only row
 
 CREATE FUNCTION status_log_has_begun() RETURNS boolean
 LANGUAGE sql STABLE
