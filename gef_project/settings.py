@@ -202,7 +202,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = [
     "gef_project.accounts.hashers.QuickArgon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of users from elsewhere, until they log in
+    # Of users from elsewhere, until they log in.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "gef_project.accounts.hashers.ImportedScryptPasswordHasher",
 ]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -5,9 +5,9 @@ bucket's rows has a terminal ``status_to``. To know how many did, the counts at 
 subtracted, and everything else that changed the number of ended executions is added or taken off. Two small
 partial indexes find that: deletions and repairs of ended executions, and snapshots that corrected a count.
 
-The old periodic task recorded no transitions. In its time a bucket has the growth of the count from boundary
-to boundary, or 0 if the count has shrunk: at least so many executions ended. Its time lasts until the first
-snapshot of the ledger.
+The old periodic task recorded no transitions, and an imported log may lack some. In their time a bucket has
+the growth of the count from boundary to boundary, or 0 if the count has shrunk: at least so many executions
+ended. Their time lasts until the first snapshot of the ledger.
 """
 
 from bisect import bisect
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from .models import StatusLog
+from .models import BEFORE_LEDGER, StatusLog
 from .states import ACTIVE, TERMINAL, Status, count_field, in_order
 
 ENDS = in_order(TERMINAL)
@@ -47,14 +47,16 @@ _UNDONE = f"""
     SELECT width_bucket(timestamp, %(boundaries)s::timestamptz[]) - 1, status_from, status_to, count(*)
     FROM status_log
     WHERE status_from IN ({", ".join(f"'{status}'" for status in ENDS)})
-        AND timestamp >= %(start)s AND timestamp < %(end)s AND id <= %(last)s
+        AND timestamp >= %(start)s AND timestamp < %(end)s
+        AND id > %(first)s AND id <= %(last)s
     GROUP BY 1, 2, 3
 """
 
 _CORRECTED = f"""
     SELECT snapshot.timestamp, {_CORRECTIONS}
     FROM status_log AS snapshot JOIN status_log AS previous ON previous.id = snapshot.id - 1
-    WHERE snapshot.status_from IS NULL AND snapshot.status_to IS NULL AND snapshot.source <> ''
+    WHERE snapshot.status_from IS NULL AND snapshot.status_to IS NULL
+        AND snapshot.source NOT IN ({", ".join(f"'{source}'" for source in BEFORE_LEDGER)})
         AND snapshot.id > %(first)s AND snapshot.id <= %(last)s
         AND snapshot.timestamp >= %(start)s AND snapshot.timestamp < %(end)s
 """
@@ -122,7 +124,7 @@ def _grown(ends: tuple[_Sides, _Sides]) -> list[int]:
 
 def _beginning() -> Beginning:
     row = StatusLog.objects.earliest("id")
-    if row.is_periodic:
+    if row.precedes_ledger:
         first = StatusLog.objects.snapshots().earliest("id")
         return Beginning(_level(first), _level(row))
     # The counts before the oldest row's own transition.
@@ -145,7 +147,7 @@ def _level(row: StatusLog) -> Level:
 def _removed_otherwise(boundaries: list[datetime], first: int, last: int) -> Counter[tuple[int, Status]]:
     """How many ended executions each count has lost in each bucket, other than by a transition."""
     removed: Counter[tuple[int, Status]] = Counter()
-    for number, status_from, status_to, count in _query(_UNDONE, boundaries, last=last):
+    for number, status_from, status_to, count in _query(_UNDONE, boundaries, first=first, last=last):
         removed[number, Status(status_from)] += count
         if status_to in TERMINAL:
             removed[number, Status(status_to)] -= count

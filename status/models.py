@@ -28,7 +28,13 @@ class Source(models.TextChoices):
     CLEANUP = "cleanup", "Clean-up"  # the task that ends or deletes what is too old
     SHELL = "shell", "Shell"  # somebody by hand
     MIGRATION = "migration", "Migration"  # the first snapshot
+    IMPORT = "import", "Import"  # the first snapshot after an import from another service
+    IMPORTED = "imported", "Imported"  # a row of that service's own log, from before the ledger
     REPAIR = "repair", "Repair"  # a repair of a status, or a snapshot that states the true counts
+
+
+# The sources of rows that only count and are no snapshots of the ledger; the old periodic task named none.
+BEFORE_LEDGER = ["", Source.IMPORTED.value]
 
 
 class StatusLogQuerySet(models.QuerySet["StatusLog"]):
@@ -46,14 +52,14 @@ class StatusLogQuerySet(models.QuerySet["StatusLog"]):
 
     def snapshots(self) -> Self:
         """The ledger's own snapshots: its first row, and every repair."""
-        return self.filter(status_from=None, status_to=None).exclude(source="")
+        return self.filter(status_from=None, status_to=None).exclude(source__in=BEFORE_LEDGER)
 
     def ids_of_ledger(self) -> range:
-        """The ids of all rows but those of the old periodic task, which are the oldest."""
+        """The ids of all rows but those from before the ledger, which are the oldest."""
         oldest, newest = self.order_by("id").first(), self.order_by("-id").first()
         if oldest is None or newest is None:
             return range(0)
-        first = self.snapshots().order_by("id").first() if oldest.is_periodic else oldest
+        first = self.snapshots().order_by("id").first() if oldest.precedes_ledger else oldest
         return range(first.pk, newest.pk + 1) if first else range(0)
 
     def ids_between(self, start: datetime | None = None, end: datetime | None = None) -> range:
@@ -152,7 +158,8 @@ class StatusLog(models.Model):
             models.Index(
                 fields=["id"],
                 name="status_log_snapshot",
-                condition=models.Q(status_from__isnull=True, status_to__isnull=True) & ~models.Q(source=""),
+                condition=models.Q(status_from__isnull=True, status_to__isnull=True)
+                & ~models.Q(source__in=BEFORE_LEDGER),
             ),
         ]
         constraints = [
@@ -171,3 +178,8 @@ class StatusLog(models.Model):
     def is_periodic(self) -> bool:
         """Whether the periodic task of old versions wrote the row; those rows are older than all others."""
         return self.status_from is None and self.status_to is None and not self.source
+
+    @property
+    def precedes_ledger(self) -> bool:
+        """Whether it is from before the ledger, of the periodic task or imported: never checked."""
+        return self.is_periodic or self.source == Source.IMPORTED

@@ -1,4 +1,4 @@
-from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher, ScryptPasswordHasher
 
 
 class QuickArgon2PasswordHasher(Argon2PasswordHasher):
@@ -11,3 +11,9 @@ class QuickArgon2PasswordHasher(Argon2PasswordHasher):
     time_cost = 2
     memory_cost = 19_456
     parallelism = 1
+
+
+class ImportedScryptPasswordHasher(ScryptPasswordHasher):
+    """Checks what Werkzeug has made, which takes 32 MiB: a little more than OpenSSL allows by default."""
+
+    maxmem = 64 * 1024 * 1024

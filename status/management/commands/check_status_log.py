@@ -56,7 +56,8 @@ class Command(BaseCommand):
         older = StatusLog.objects.filter(id__lt=ledger.start).order_by("id").first()
         if older:
             until = ledger.start - 1
-            self.stdout.write(f"Not checked: the rows {older.pk} to {until}, of the old periodic task.")
+            what = "of the old periodic task" if older.is_periodic else "imported, from before the ledger"
+            self.stdout.write(f"Not checked: the rows {older.pk} to {until}, {what}.")
 
     def repair(self, actor: User | None, reason: str | None) -> None:
         if not actor or not reason:
