@@ -55,11 +55,15 @@ BEGIN
 END
 $$;
 
--- As before; start_status_import alone takes away the newest row.
+-- As before; and start_status_import may take away row 1, if there has never been any other and no execution.
 CREATE OR REPLACE FUNCTION check_pruned_status_log() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pruned) AND current_setting('status_log.pruning', true) IS DISTINCT FROM 'import' AND (
+    IF current_setting('status_log.pruning', true) = 'import' AND (SELECT max(id) FROM pruned) = 1
+        AND NOT EXISTS (SELECT FROM status_log) AND NOT EXISTS (SELECT FROM executions_execution) THEN
+        RETURN NULL;
+    END IF;
+    IF EXISTS (SELECT FROM pruned) AND (
         current_setting('status_log.pruning', true) IS DISTINCT FROM 'on'
         OR (SELECT max(id) FROM pruned) < (SELECT min(id) FROM status_log) IS NOT TRUE
     ) THEN
@@ -88,7 +92,7 @@ BEGIN
     LOCK TABLE executions_execution IN SHARE ROW EXCLUSIVE MODE;
     PERFORM lock_status_log();
     IF EXISTS (SELECT FROM executions_execution) OR NOT (
-        SELECT count(*) = 1 AND bool_and(status_from IS NULL AND status_to IS NULL AND source <> '')
+        SELECT count(*) = 1 AND bool_and(id = 1 AND status_from IS NULL AND status_to IS NULL AND source <> '')
         FROM status_log
     ) THEN
         PERFORM refuse_status_change(
