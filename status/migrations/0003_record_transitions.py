@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                         fields=["id"],
                         name="status_log_snapshot",
                         condition=models.Q(status_from__isnull=True, status_to__isnull=True)
-                        & ~models.Q(source=""),
+                        & ~models.Q(source__in=["", "imported"]),
                     ),
                 ),
                 migrations.AddConstraint(

@@ -35,7 +35,7 @@ CREATE INDEX status_log_execution ON status_log_new (execution_id, id) WHERE exe
 CREATE INDEX status_log_end_undone ON status_log_new (timestamp, id) INCLUDE (status_from, status_to)
     WHERE status_from IN ('FINISHED', 'FAILED', 'CANCELLED');
 CREATE INDEX status_log_snapshot ON status_log_new (id)
-    WHERE status_from IS NULL AND status_to IS NULL AND source <> '';
+    WHERE status_from IS NULL AND status_to IS NULL AND source NOT IN ('', 'imported');
 
 SELECT setval(pg_get_serial_sequence('status_log_new', 'id'), max(id)) FROM status_log_new HAVING count(*) > 0;
 

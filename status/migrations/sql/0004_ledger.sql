@@ -6,7 +6,7 @@
 --   status_log.actor, .source, .reason   who makes a change, by what, and why
 --   status_log.permission                'transition', 'repair' or 'import': what may be done to a status
 --   status_log.writing                   on while a trigger or a snapshot writes to status_log
---   status_log.pruning                   on while manage.py prune_status_log deletes old rows
+--   status_log.pruning                   'on' while prune_status_log deletes old rows, 'import' in start_status_import
 --   status_log.counted                   on once this transaction has counted all executions
 
 CREATE FUNCTION is_legal_transition(status_from text, status_to text) RETURNS boolean
@@ -24,6 +24,11 @@ RETURN (status_from, status_to) IN (
 CREATE FUNCTION count_change(status text, status_from text, status_to text) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (status_to IS NOT DISTINCT FROM status)::int - (status_from IS NOT DISTINCT FROM status)::int;
+
+-- Whether there is a row to count from; what was imported from another service comes before the ledger.
+CREATE FUNCTION status_log_has_begun() RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce((SELECT source <> 'imported' FROM status_log ORDER BY id DESC LIMIT 1), false);
 
 CREATE FUNCTION refuse_status_change(message text) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -48,7 +53,7 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(5764816170911001);
     SELECT * INTO newest FROM status_log ORDER BY id DESC LIMIT 1;
-    IF NOT FOUND AND NOT may_be_empty THEN
+    IF NOT may_be_empty AND (newest.id IS NULL OR newest.source = 'imported') THEN
         PERFORM refuse_status_change('status_log has no first row to count from; run manage.py migrate.');
     END IF;
     RETURN newest;
@@ -127,6 +132,9 @@ CREATE FUNCTION log_created_executions() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = public, pg_temp SET enable_seqscan = off SET enable_nestloop = off AS $$
 BEGIN
+    IF current_setting('status_log.permission', true) = 'import' AND NOT status_log_has_begun() THEN
+        RETURN NULL;
+    END IF;
     IF EXISTS (SELECT FROM created WHERE status <> 'PENDING')
         AND current_setting('status_log.permission', true) IS DISTINCT FROM 'import' THEN
         PERFORM refuse_status_change('An execution starts as PENDING; change it by Execution.update_status.');
@@ -242,9 +250,14 @@ BEGIN
 END
 $$;
 
+-- Retention takes the oldest rows; start_status_import takes row 1, if there has never been another nor an execution.
 CREATE FUNCTION check_pruned_status_log() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 BEGIN
+    IF current_setting('status_log.pruning', true) = 'import' AND (SELECT max(id) FROM pruned) = 1
+        AND NOT EXISTS (SELECT FROM status_log) AND NOT EXISTS (SELECT FROM executions_execution) THEN
+        RETURN NULL;
+    END IF;
     IF EXISTS (SELECT FROM pruned) AND (
         current_setting('status_log.pruning', true) IS DISTINCT FROM 'on'
         OR (SELECT max(id) FROM pruned) < (SELECT min(id) FROM status_log) IS NOT TRUE

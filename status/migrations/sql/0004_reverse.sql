@@ -15,4 +15,5 @@ DROP FUNCTION update_execution_status, append_status_snapshot,
     log_created_executions, log_deleted_executions, log_status_transitions,
     refuse_new_execution_id, refuse_truncate_of_executions,
     check_status_log_writer, check_logged_execution, refuse_change_of_status_log, check_pruned_status_log,
-    append_status_changes, check_status_counts, lock_status_log, refuse_status_change, count_change, is_legal_transition;
+    append_status_changes, check_status_counts, lock_status_log, refuse_status_change, count_change, status_log_has_begun,
+    is_legal_transition;
