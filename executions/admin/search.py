@@ -93,4 +93,8 @@ class SearchTerm:
             found = [one for one in found if (one < place if forward else one > place)]
         some = found[:AT_ONCE]
         bound = some[-1] if len(found) > AT_ONCE else None
-        return Alternative(Q(pk__in=[pk for _, pk in some]), is_sorted=True, bound=bound)
+        condition = Q(pk__in=[pk for _, pk in some])
+        if some:  # a plan that reads in the list's order begins and ends with them
+            times = [at for at, _ in some]
+            condition &= Q(start_date__range=(min(times), max(times)))
+        return Alternative(condition, is_sorted=True, bound=bound)
