@@ -1,7 +1,7 @@
 """Executions as a queryset: whom they are visible to, which need attention, and changes of many statuses."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +12,6 @@ from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 from executions import dispatch
-from executions.fields import database_time
 from gef_project.common.locking import retry_deadlocks
 from status.exceptions import StatusChangeError
 from status.states import Status, predecessors_of
@@ -160,14 +159,20 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return store_reports(self.all(), reports, Attribution(actor, source))
 
     @retry_deadlocks
-    def bulk_create(self, objs: Iterable["Execution"], *args: Any, **kwargs: Any) -> list["Execution"]:
-        """As Django's, but with the database's time read once, not computed by an expression for each row."""
-        objs = list(objs)
-        now = database_time()
-        for execution in objs:
-            if isinstance(execution.start_date, DatabaseDefault):
-                execution.start_date = now
-        return super().bulk_create(objs, *args, **kwargs)
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list["Execution"]:
+        return super().bulk_create(*args, **kwargs)
+
+    def _batched_insert(self, objs: list["Execution"], fields: Any, *args: Any, **kwargs: Any) -> Any:
+        """Django's own, without the columns that no object sets: the database fills them in."""
+
+        def is_set(field: Any) -> bool:
+            if not (field.has_db_default() or field.null):
+                return True
+            unset = field.default if field.has_db_default() else None
+            values = (getattr(one, field.attname) for one in objs)
+            return not all(isinstance(value, DatabaseDefault) or value == unset for value in values)
+
+        return super()._batched_insert(objs, list(filter(is_set, fields)), *args, **kwargs)
 
     @retry_deadlocks
     @transaction.atomic
