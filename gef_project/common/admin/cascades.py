@@ -61,7 +61,8 @@ def _count(model: type[models.Model], pks: Sequence[Any], is_cut: bool, counts: 
         found = list(related.values_list("pk", flat=True)[: COUNTED + 1])
         if found:
             counts.setdefault(related_model, Count()).add(len(found), is_cut)
-            _count(related_model, found[:FOLLOWED], is_cut or len(found) > FOLLOWED, counts)
+            followed = found[: min(FOLLOWED, COUNTED)]
+            _count(related_model, followed, is_cut or len(found) > len(followed), counts)
 
 
 def _cascades(model: type[models.Model]) -> Iterator[tuple[type[models.Model], str]]:
