@@ -17,12 +17,9 @@ PostgreSQL, its data and the broker are the test's own. Exit status 1 when anyth
 """
 
 import argparse
-import os
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import django
+from executions.tests.own_servers import own_servers
 
 
 def main() -> int:
@@ -30,22 +27,10 @@ def main() -> int:
     parser.add_argument("--executions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with TemporaryDirectory(prefix="gef-faults-", ignore_cleanup_errors=True) as var_dir:
-        os.environ |= {"VAR_DIR": var_dir, "DATABASE_URL": "", "CELERY_BROKER_URL": ""}
-        os.environ |= {"HEARTBEAT_EVERY": "1", "WORKER_GRACE": "10"}
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
-        django.setup()
-        # They need the settings, which have read the environment by now.
-        from gef_project.devserver import valkey
-        from gef_project.devserver.postgresql.server import server
+    with own_servers("gef-faults-", HEARTBEAT_EVERY="1", WORKER_GRACE="10") as var_dir:
+        from .faults import run  # which needs Django
 
-        from .faults import run
-
-        try:
-            return run(Path(var_dir), options.executions, options.seed)
-        finally:
-            server.leave()
-            valkey.Server.for_this_process(Path(var_dir)).leave()
+        return run(var_dir, options.executions, options.seed)
 
 
 if __name__ == "__main__":

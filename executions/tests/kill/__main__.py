@@ -9,12 +9,9 @@ must hold. PostgreSQL, its data and the broker are the test's own. Exit status 1
 """
 
 import argparse
-import os
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import django
+from executions.tests.own_servers import own_servers
 
 
 def main() -> int:
@@ -22,21 +19,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--writers", type=int, default=4)
     options = parser.parse_args()
-    with TemporaryDirectory(prefix="gef-kill-", ignore_cleanup_errors=True) as var_dir:
-        os.environ |= {"VAR_DIR": var_dir, "DATABASE_URL": "", "CELERY_BROKER_URL": ""}
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gef_project.settings")
-        django.setup()
-        # They need the settings, which have read the environment by now.
-        from gef_project.devserver import valkey
-        from gef_project.devserver.postgresql.server import server
+    with own_servers("gef-kill-") as var_dir:
+        from .rounds import run  # which needs Django
 
-        from .rounds import run
-
-        try:
-            return run(Path(var_dir), options.rounds, options.writers)
-        finally:
-            server.leave()
-            valkey.Server.for_this_process(Path(var_dir)).leave()
+        return run(var_dir, options.rounds, options.writers)
 
 
 if __name__ == "__main__":
