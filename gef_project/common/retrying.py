@@ -23,6 +23,10 @@ def _reconnect(state: RetryCallState) -> None:
     close_old_connections()  # those that have failed
 
 
+_busy_or_away = retry_if_exception(
+    lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)
+)
+
 # For requests: the client hangs up after 30 s. Each attempt may wait for LOCK_TIMEOUT.
 retry_briefly = retry(
     retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy)),
@@ -34,7 +38,7 @@ retry_briefly = retry(
 # For tasks. The pauses are random, up to 0.5, 1, 2, 4, 8, 10 and 10 s: half a minute while a database
 # restarts, and longer while the ledger is busy, since each attempt may wait for LOCK_TIMEOUT.
 retry_patiently = retry(
-    retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)),
+    retry=_busy_or_away,
     wait=wait_random_exponential(multiplier=0.5, max=10),
     stop=stop_after_attempt(8),
     before_sleep=_reconnect,
@@ -43,7 +47,7 @@ retry_patiently = retry(
 
 # For what nobody else would do: as long as the database is away. The pauses grow to 5 s.
 retry_persistently = retry(
-    retry=retry_if_exception(lambda error: _worth_it(error, LedgerBusy, OperationalError, InterfaceError)),
+    retry=_busy_or_away,
     wait=wait_random_exponential(multiplier=0.2, max=5),
     stop=stop_never,
     before_sleep=_reconnect,
